@@ -1,0 +1,111 @@
+"""Logging in, and reading who asks from the headers of a request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import access
+from app.context import ANONYMOUS, Actor, Ctx, Kind
+from app.errors import NotFound, Unauthenticated
+from app.models import Share, User
+from app.security import Keys, hash_password, random_password, verify_password
+
+# The id of the first admin in every Umami installation: client configurations name it.
+STOCK_ADMIN_ID: Final = UUID("41e2b680-648e-4b09-bcd7-3e2b10c06264")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    token: str
+    user: User
+
+
+@dataclass(frozen=True, slots=True)
+class ShareAccess:
+    """What a share link gives: a token that reads one website."""
+
+    website_id: UUID
+    token: str
+
+
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """The second word of the Authorization header; the scheme word is not looked at. '' if there is none."""
+    words = headers.get("authorization", "").split()
+    return words[1] if len(words) > 1 else ""
+
+
+def identify(keys: Keys, headers: Mapping[str, str]) -> Actor:
+    """The actor that the headers (lower-case names) prove. A login token goes before a share token."""
+    claims = keys.login_claims(bearer_token(headers))
+    user_id = _uuid(claims.get("userId")) if claims else None
+    if claims and user_id:
+        return Actor(
+            Kind.USER, user_id=user_id, fingerprint=claims.get("pwd"), issued_at=_int(claims.get("iat"))
+        )
+    return share_actor(keys, headers.get("x-umami-share-token", ""))
+
+
+def share_actor(keys: Keys, token: str) -> Actor:
+    """The actor of a share token, anonymous if it is none.
+
+    A visit cache is signed with the same key and names a website too, but it is handed to every visitor: one that
+    names a session is refused.
+    """
+    claims = keys.verify(token)
+    website_id = _uuid(claims.get("websiteId")) if claims and "sessionId" not in claims else None
+    if claims and website_id:
+        return Actor(Kind.SHARE, website_id=website_id, issued_at=_int(claims.get("iat")))
+    return ANONYMOUS
+
+
+def login(ctx: Ctx, username: str, password: str) -> Login:
+    """A login token for a name and a password, or Unauthenticated. Takes as long for names that do not exist."""
+    user = ctx.db.scalar(sa.select(User).where(User.username == username))
+    if not verify_password(password, user.password if user else _nobodys_hash()) or user is None:
+        raise Unauthenticated("Incorrect username or password")
+    return Login(ctx.keys.login_token(str(user.user_id), ctx.keys.fingerprint(user.password)), user)
+
+
+def me(ctx: Ctx) -> User:
+    """The user who asks, or Unauthenticated."""
+    return access.user(ctx)
+
+
+def open_share(ctx: Ctx, slug: str) -> ShareAccess:
+    """A token for the website behind a share link, or NotFound."""
+    website_id = ctx.db.scalar(sa.select(Share.website_id).where(Share.slug == slug))
+    if website_id is None:
+        raise NotFound
+    return ShareAccess(website_id, ctx.keys.sign({"websiteId": str(website_id)}))
+
+
+def ensure_admin(ctx: Ctx) -> str | None:
+    """Make the first admin if there is no user yet; a random password, if one was made, is returned to be shown."""
+    if ctx.db.scalar(sa.select(sa.func.count()).select_from(User)):
+        return None
+    chosen = ctx.settings.admin_password
+    password = chosen.get_secret_value() if chosen else random_password()
+    ctx.db.add(User(user_id=STOCK_ADMIN_ID, username="admin", role="admin", password=hash_password(password)))
+    return None if chosen else password
+
+
+@cache
+def _nobodys_hash() -> str:
+    return hash_password(random_password())
+
+
+def _uuid(value: Any) -> UUID | None:
+    try:
+        return UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _int(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) else None

@@ -1,0 +1,142 @@
+"""The `dashi` command."""
+
+from __future__ import annotations
+
+import logging
+from importlib.metadata import version
+from typing import Annotated
+
+import sqlalchemy as sa
+import typer
+import uvicorn
+from rich.console import Console
+
+from app.errors import AppError, NotFound
+from app.main import create_app, open_accounts, open_runtime
+from app.models import User
+from app.security import hash_password, random_password
+from app.settings import Settings
+
+cli = typer.Typer(
+    name="dashi",
+    help="Dashi: self-hosted web analytics with a GraphQL API that also speaks Umami v2.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+user_cli = typer.Typer(help="Look after users.", no_args_is_help=True)
+cli.add_typer(user_cli, name="user")
+console = Console(highlight=False)
+
+
+def main() -> None:
+    """The command's entry point: expected failures become one line, not a trace."""
+    try:
+        cli()
+    except AppError as error:
+        console.print(f"[red]dashi:[/red] {error.message}")
+        raise SystemExit(1) from None
+
+
+@cli.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on; HOST in the environment.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; PORT in the environment.")] = None,
+) -> None:
+    """Migrate, then serve GraphQL, the Umami v2 REST API and the tracker.
+
+    Every setting comes from the environment (see docs/settings.md). Without any, events and accounts are files
+    under ./data and the server listens on http://127.0.0.1:3000.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
+    settings = Settings().model_copy(update=given)
+    runtime, password = open_runtime(settings)
+    runtime.close()
+    _welcome(settings, password)
+    uvicorn.run(
+        "app.main:create_app" if settings.workers > 1 else create_app(settings),
+        factory=settings.workers > 1,
+        workers=settings.workers,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        server_header=False,
+        # The visitor's address is read by the rules of collecting, from headers it is told to trust.
+        proxy_headers=False,
+        timeout_graceful_shutdown=8,
+        log_level="warning",
+    )
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring both databases to this version's schema. `serve` does it too."""
+    runtime, password = open_runtime(settings := Settings())
+    runtime.close()
+    if password:
+        _print_password(password)
+    console.print(f"Accounts and events are up to date ({settings.data_dir.resolve()}).")
+
+
+@cli.command("print-schema")
+def print_schema() -> None:
+    """Print the GraphQL schema as SDL."""
+    from graphql_schema.schema import print_sdl
+
+    typer.echo(print_sdl())
+
+
+@cli.command("version")
+def show_version() -> None:
+    """Print the version."""
+    typer.echo(version("dashi-analytics"))
+
+
+@user_cli.command("password")
+def set_password(
+    username: Annotated[str, typer.Argument(help="Whose password to set.")] = "admin",
+    password: Annotated[
+        str | None,
+        typer.Option(envvar="NEW_PASSWORD", help="The new password; random and printed if not given."),
+    ] = None,
+) -> None:
+    """Set a user's password, also while the server runs. Logins made with the old one end at once."""
+    chosen = password or random_password()
+    with open_accounts(Settings()).begin() as session:
+        user = session.scalar(sa.select(User).where(User.username == username))
+        if user is None:
+            raise NotFound(f"there is no user {username!r}")
+        user.password = hash_password(chosen)
+    console.print(f"The password of [bold]{username}[/bold] is set.")
+    if password is None:
+        _print_password(chosen, username)
+
+
+def _welcome(settings: Settings, password: str | None) -> None:
+    base = f"http://{settings.host}:{settings.port}{settings.base_path}"
+    console.print(f"[bold]Dashi {version('dashi-analytics')}[/bold]")
+    if settings.graphiql:
+        console.print(f"  GraphiQL      {base}/graphql")
+    console.print(f"  REST          {base}/api   (Umami v2)")
+    console.print(f"  Tracker       {base}/script.js")
+    if password:
+        _print_password(password)
+    else:
+        console.print(
+            "  Log in        with the user's name and password (lost it? [bold]dashi user password[/bold])"
+        )
+    console.print("Stop with Ctrl+C.")
+
+
+def _print_password(password: str, username: str = "admin") -> None:
+    console.print(
+        f"  Log in        user [bold]{username}[/bold], password [bold]{password}[/bold]   (shown this once)"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Who asks, and what one operation works with.
+
+`Runtime` lives as long as the process, `Ctx` as long as one operation: one accounts transaction, committed at its end
+and rolled back by any error. Domain code never commits and never knows of an event loop; `Runtime.run` is the one
+bridge from asynchronous callers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.db import EventStore
+from app.errors import Unavailable
+from app.models import User, utc_now
+from app.security import Keys
+from app.settings import Settings
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Kind(StrEnum):
+    ANONYMOUS = "anonymous"
+    USER = "user"
+    SHARE = "share"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks. `user_id` is a claim until `Ctx.user` has found the user; a share reads `website_id` and no other."""
+
+    kind: Kind = Kind.ANONYMOUS
+    user_id: UUID | None = None
+    fingerprint: str | None = None
+    website_id: UUID | None = None
+    issued_at: int | None = None
+
+
+ANONYMOUS = Actor()
+SYSTEM = Actor(Kind.SYSTEM)
+
+
+@dataclass
+class Ctx:
+    """One operation."""
+
+    actor: Actor
+    runtime: Runtime
+    db: Session
+    now: dt.datetime = field(default_factory=utc_now)
+    after_commit: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def events(self) -> EventStore:
+        return self.runtime.events
+
+    @property
+    def keys(self) -> Keys:
+        return self.runtime.keys
+
+    @property
+    def settings(self) -> Settings:
+        return self.runtime.settings
+
+    @cached_property
+    def user(self) -> User | None:
+        """The user who asks, None for anonymous, share and system actors and for tokens of users who are gone."""
+        if self.actor.user_id is None:
+            return None
+        user = self.db.get(User, self.actor.user_id)
+        if user and self.actor.fingerprint is not None:
+            # Dashi's own tokens end when the password changes.
+            return user if self.keys.fingerprint(user.password) == self.actor.fingerprint else None
+        return user
+
+
+class Runtime:
+    """What a process keeps: settings, keys, both stores and the workers that read them."""
+
+    def __init__(
+        self, settings: Settings, keys: Keys, accounts: sessionmaker[Session], events: EventStore
+    ) -> None:
+        self.settings = settings
+        self.keys = keys
+        self.accounts = accounts
+        self.events = events
+        self.on_website_change: list[Callable[[UUID], None]] = []
+        # Reading has workers of its own, so that a slow dashboard never delays collecting.
+        self._readers = ThreadPoolExecutor(settings.read_threads, thread_name_prefix="read")
+
+    @contextmanager
+    def operation(self, actor: Actor = ANONYMOUS) -> Iterator[Ctx]:
+        """One operation: a transaction of the accounts store around what is done with the Ctx.
+
+        Raises Unavailable when the accounts store does not answer.
+        """
+        try:
+            with self.accounts.begin() as session:
+                ctx = Ctx(actor, self, session)
+                yield ctx
+            for act in ctx.after_commit:
+                act()
+        except sa.exc.OperationalError as error:
+            raise Unavailable("The accounts store does not answer") from error
+
+    def call(
+        self, actor: Actor, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run one verb as one operation, here and now."""
+        with self.operation(actor) as ctx:
+            return verb(ctx, *args, **kwargs)
+
+    async def run(
+        self, actor: Actor, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Run one verb as one operation in the pool of readers: the one bridge from asynchronous code."""
+
+        def work() -> T:
+            return self.call(actor, verb, *args, **kwargs)
+
+        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+
+    def website_changed(self, website_id: UUID) -> None:
+        """Tell whoever remembers something of a website that it was made or deleted."""
+        for forget in self.on_website_change:
+            forget(website_id)
+
+    def close(self) -> None:
+        """End the readers and give the connections back."""
+        self._readers.shutdown(wait=True, cancel_futures=True)
+        self.events.close()
+        bound: Any = self.accounts.kw["bind"]
+        if isinstance(bound, Engine):
+            bound.dispose()

@@ -1,0 +1,192 @@
+"""Engines made from URLs, and the event store: one SQLAlchemy engine, whatever is behind it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+from sqlalchemy.engine import Engine, Row, make_url
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.errors import Unavailable
+from app.settings import Settings
+from app.sql import insert_json
+from app.tables import DATA_TABLES, applied_batch, metadata
+
+_CGROUP = Path("/sys/fs/cgroup")
+_MIB = 1 << 20
+
+
+def machine_limits() -> tuple[int, int]:
+    """(bytes of memory, processors) this process may use: the cgroup's limit where there is one, else the machine's."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    limit = _cgroup_words("memory.max")
+    if limit and limit[0].isdigit():
+        memory = min(memory, int(limit[0]))
+    quota = _cgroup_words("cpu.max")
+    if len(quota) == 2 and quota[0].isdigit():
+        processors = min(processors, max(1, round(int(quota[0]) / int(quota[1]))))
+    return memory, processors
+
+
+def _cgroup_words(name: str) -> list[str]:
+    try:
+        return (_CGROUP / name).read_text().split()
+    except OSError:  # no cgroup v2 here: the machine's own figures stand
+        return []
+
+
+def accounts_engine(settings: Settings) -> Engine:
+    """The engine of users, websites and all that is edited."""
+    engine = sa.create_engine(settings.accounts_url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+
+        @sa_event.listens_for(engine, "connect")
+        def _configure(connection: Any, _record: Any) -> None:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            cursor.execute("PRAGMA busy_timeout=5000")
+            cursor.close()
+
+    return engine
+
+
+def accounts_sessions(engine: Engine) -> sessionmaker[Session]:
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+def events_engine(settings: Settings) -> Engine:
+    """The engine of the event store.
+
+    Raises Unavailable when another process holds the DuckDB file.
+    """
+    url = make_url(settings.event_store_url)
+    if url.get_backend_name() != "duckdb":
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=settings.read_threads + 2, max_overflow=4)
+    return _duckdb_engine(settings, Path(url.database or ""))
+
+
+def _duckdb_engine(settings: Settings, file: Path) -> Engine:
+    memory, processors = machine_limits()
+    limit = settings.duckdb_memory_limit or f"{max(256, memory // 2 // _MIB)}MiB"
+    config = {
+        "memory_limit": limit,
+        "threads": str(settings.duckdb_threads or processors),
+        "temp_directory": str(file.with_suffix(".tmp")),
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    engine = sa.create_engine(
+        f"duckdb:///{file}",
+        connect_args={"config": config},
+        pool_size=settings.read_threads + 2,
+        max_overflow=4,
+    )
+    try:
+        engine.connect().close()
+    except Exception as error:
+        if "lock" in str(error).lower():
+            raise Unavailable(f"{file} is in use by another process; DuckDB allows one") from error
+        wal = file.with_name(file.name + ".wal")
+        if not wal.exists():
+            raise
+        _quarantine(wal)
+        engine.connect().close()
+    return engine
+
+
+def _quarantine(wal: Path) -> None:
+    """Move a write-ahead log that cannot be replayed aside.
+
+    Nothing is lost by it: the journal keeps batches until a checkpoint has put them into the database file itself.
+    """
+    number = 1
+    while (aside := wal.with_name(f"{wal.name}.quarantined-{number}")).exists():
+        number += 1
+    shutil.move(wal, aside)
+
+
+class EventStore:
+    """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.wait_until_fresh: Callable[[], None] = lambda: None
+        # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
+        self._writing = threading.Lock()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is a file of this process, which alone may write it."""
+        return self.engine.dialect.name == "duckdb"
+
+    def rows(self, statement: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[Row[Any]]:
+        """All rows of a select that sees every event acknowledged before the call."""
+        self.wait_until_fresh()
+        try:
+            with self.engine.connect() as connection:
+                return list(connection.execute(statement).all())
+        except sa.exc.OperationalError as error:
+            raise Unavailable("The event store does not answer") from error
+
+    def ping(self) -> None:
+        """Raise whatever keeps the store from answering."""
+        with self.engine.connect() as connection:
+            connection.execute(sa.select(1))
+
+    def applied(self, journal_id: UUID) -> int:
+        """Number of the last batch of this journal that is in the store, 0 if none."""
+        with self.engine.connect() as connection:
+            last = sa.select(sa.func.max(applied_batch.c.batch)).where(
+                applied_batch.c.journal_id == journal_id
+            )
+            return connection.execute(last).scalar() or 0
+
+    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
+        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction."""
+        with self._writing, self.engine.begin() as connection:
+            for table in DATA_TABLES:
+                if text := rows.get(table.name):
+                    connection.execute(insert_json(table), {"rows": text})
+            mark = applied_batch.c.journal_id == journal_id
+            if not connection.execute(applied_batch.update().where(mark).values(batch=batch)).rowcount:
+                connection.execute(applied_batch.insert().values(journal_id=journal_id, batch=batch))
+
+    def accepts(self, table: str, row: str) -> bool:
+        """Whether the store would take this one row (JSON object); nothing is kept."""
+        with self._writing, self.engine.connect() as connection:
+            try:
+                connection.execute(insert_json(metadata.tables[table]), {"rows": f"[{row}]"})
+            except sa.exc.DBAPIError as error:
+                if error.connection_invalidated:
+                    raise
+                return False
+            finally:
+                connection.rollback()
+        return True
+
+    def delete_website(self, website_id: UUID) -> None:
+        """Remove everything of a website, what was acknowledged a moment ago included."""
+        self.wait_until_fresh()
+        with self._writing, self.engine.begin() as connection:
+            for table in DATA_TABLES:
+                connection.execute(table.delete().where(table.c.website_id == website_id))
+
+    def checkpoint(self) -> None:
+        """Put everything into the database file itself, so that no log is needed to open it."""
+        if self.embedded:
+            with self._writing, self.engine.connect() as connection:
+                connection.exec_driver_sql("CHECKPOINT")
+
+    def close(self) -> None:
+        self.engine.dispose()

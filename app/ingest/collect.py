@@ -1,0 +1,248 @@
+"""Collecting: from a body and the request it came with to an event on disk. Every way in ends here."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from app.context import SYSTEM, Ctx, Runtime
+from app.errors import AppError, Denied, Invalid, Unavailable
+from app.ingest import agents
+from app.ingest.client import Addresses, Locator, client_ip
+from app.ingest.identity import Identity
+from app.ingest.journal import Journal
+from app.ingest.payload import Hit, parse_hit
+from app.ingest.rows import Client, Rows, build_rows
+from app.ingest.writer import Writer
+from app.metrics import Metrics
+from app.models import Website
+
+# A visit that began longer ago than this (seconds) is followed by a new one (Umami v2 REST behaviour §2.8).
+_VISIT_SECONDS: Final = 1800
+# How long (seconds) a website is remembered to exist or not. Changes in this process are seen at once; these bound
+# how late another process's changes are.
+_KNOWN: Final = 60.0
+_UNKNOWN: Final = 2.0
+_MOST_REMEMBERED: Final = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Where a hit came from: headers (lower-case names, latin-1 text) and the socket's address."""
+
+    headers: Mapping[str, str]
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The hit is on disk. `cache` is the visit cache that the sender returns with its next hit."""
+
+    session_id: UUID
+    visit_id: UUID
+    cache: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """The hit was understood and not stored; `reason` says why."""
+
+    reason: str
+
+
+Outcome = Accepted | Dropped
+
+
+class Collector:
+    """The collecting side of a process: its journals, their writers, and what is remembered from hit to hit."""
+
+    def __init__(
+        self, runtime: Runtime, journal: Journal, left_over: Sequence[Journal], metrics: Metrics
+    ) -> None:
+        settings = runtime.settings
+        self.runtime = runtime
+        self.metrics = metrics
+        self.journal = journal
+        self.writer = Writer(journal, runtime.events)
+        self._left_over = [Writer(other, runtime.events) for other in left_over]
+        self._identity = Identity(runtime.keys.secret)
+        self._locator = Locator(settings.geolite_db_path, settings.skip_location_headers)
+        self._ignored = Addresses(settings.ignore_ip)
+        self._websites: dict[UUID, tuple[bool, float]] = {}
+        self._version = 0
+        # A worker of its own: however many questions wait for the readers, collecting does not wait behind them.
+        self._lookups = ThreadPoolExecutor(1, thread_name_prefix="collect")
+        runtime.on_website_change.append(self._forget)
+        runtime.events.wait_until_fresh = self._catch_up
+        metrics.gauge(
+            "dashi_journal_unapplied_bytes",
+            "Bytes accepted, not yet applied.",
+            lambda: journal.unapplied_bytes,
+        )
+        metrics.gauge(
+            "dashi_journal_lag_batches", "Batches accepted, not yet applied.", lambda: self.writer.lag
+        )
+        metrics.gauge(
+            "dashi_rejected_rows", "Rows the event store refused, kept aside.", lambda: self.writer.rejected
+        )
+
+    async def collect(self, body: object, request: Request, *, use_cache: bool = True) -> Outcome:
+        """Take one hit (the parsed body of `POST /api/send`); returns after it is on disk.
+
+        Raises Malformed for a body that does not fit, Invalid for an unknown website, Denied for an ignored address,
+        Unavailable when nothing can be written.
+        """
+        started = time.perf_counter()
+        try:
+            outcome, written = await self._take(body, request, use_cache)
+            if written is not None:
+                await asyncio.wrap_future(written)
+        except AppError as error:
+            self._count_refusal(error)
+            raise
+        self._count(outcome, body)
+        self.metrics.collect_seconds.observe(time.perf_counter() - started)
+        return outcome
+
+    async def collect_batch(self, bodies: Sequence[object], request: Request) -> list[Outcome | AppError]:
+        """Take hits in order, each as if it had come alone; one outcome for each, one wait for all."""
+        taken: list[tuple[Outcome | AppError, Future[int] | None]] = []
+        for body in bodies:
+            try:
+                taken.append(await self._take(body, request, use_cache=True))
+            except AppError as error:
+                taken.append((error, None))
+        outcomes: list[Outcome | AppError] = []
+        for body, (outcome, written) in zip(bodies, taken, strict=True):
+            try:
+                if written is not None:
+                    await asyncio.wrap_future(written)
+            except Unavailable as error:
+                outcome = error
+            if isinstance(outcome, AppError):
+                self._count_refusal(outcome)
+            else:
+                self._count(outcome, body)
+            outcomes.append(outcome)
+        return outcomes
+
+    async def ready(self) -> None:
+        """Raise Unavailable with the reason unless a hit would be written and applied: an empty one is."""
+        await asyncio.wrap_future(self.journal.append(Rows()))
+        for writer in (self.writer, *self._left_over):
+            if writer.problem:
+                raise Unavailable(writer.problem)
+
+    def close(self) -> None:
+        """Write and apply what is under way, as far as the store allows, and give the files free."""
+        self._lookups.shutdown(wait=True, cancel_futures=True)
+        for writer in (self.writer, *self._left_over):
+            writer.journal.close()
+            writer.close()
+        self._locator.close()
+
+    async def _take(
+        self, body: object, request: Request, use_cache: bool
+    ) -> tuple[Outcome, Future[int] | None]:
+        hit = parse_hit(body)
+        if not await self._exists(hit.website_id):
+            raise Invalid("Website not found.", field="website")
+        headers = request.headers
+        agent = headers.get("user-agent", "") if hit.user_agent is None else hit.user_agent
+        described = agents.describe(agent)
+        if described.bot and not self.runtime.settings.disable_bot_check:
+            self.metrics.bots.labels(agents.bot_family(agent)).inc()
+            return Dropped("bot"), None
+        ip = client_ip(hit.ip, headers, request.peer, self.runtime.settings.client_ip_header)
+        if ip in self._ignored:
+            raise Denied("Forbidden", field="ip")
+        client = Client(
+            ip=ip,
+            agent=agent,
+            browser=described.browser,
+            os=described.os,
+            device=agents.device_name(described.os, hit.screen),
+            location=self._locator.locate(ip, headers, bool(hit.ip)),
+        )
+        return self._record(hit, client, headers.get("x-umami-cache", "") if use_cache else "")
+
+    def _record(self, hit: Hit, client: Client, cache: str) -> tuple[Accepted, Future[int] | None]:
+        now = time.time()
+        at = dt.datetime.fromtimestamp(now if hit.timestamp is None else hit.timestamp, dt.UTC)
+        session_id = self._identity.session(hit.website, client.ip, client.agent, hit.distinct_id, at)
+        visit_id, began = self._visit(hit, session_id, at, int(now), cache)
+        rows = build_rows(
+            hit,
+            client,
+            session_id,
+            visit_id,
+            at,
+            remove_trailing_slash=self.runtime.settings.remove_trailing_slash,
+            version=self._next_version(),
+        )
+        stored = rows.event or rows.session_data
+        token = self.runtime.keys.sign(
+            {"websiteId": hit.website, "sessionId": str(session_id), "visitId": str(visit_id), "iat": began}
+        )
+        return Accepted(session_id, visit_id, token), self.journal.append(rows) if stored else None
+
+    def _visit(self, hit: Hit, session_id: UUID, at: dt.datetime, now: int, cache: str) -> tuple[UUID, int]:
+        """(visit id, second it began): the cached visit while it lasts, else that of the session's hour."""
+        claims = self.runtime.keys.verify(cache) if cache else None
+        if claims and claims.get("websiteId") == hit.website:
+            try:
+                visit_id, began = UUID(claims["visitId"]), int(claims["iat"])
+            except (KeyError, ValueError, TypeError, AttributeError):
+                # A share token is signed alike and names a website too, but no visit.
+                return self._identity.visit(session_id, at), now
+            # With a time of its own a hit stays in the visit it names, however old (Umami v2 REST behaviour §2.8).
+            if hit.timestamp is not None or now - began <= _VISIT_SECONDS:
+                return visit_id, began
+        return self._identity.visit(session_id, at), now
+
+    def _next_version(self) -> int:
+        """A number that grows with each hit, across restarts too: the order in which session data was set."""
+        self._version = max(self._version + 1, time.time_ns())
+        return self._version
+
+    async def _exists(self, website_id: UUID) -> bool:
+        known, until = self._websites.get(website_id, (False, 0.0))
+        if time.monotonic() < until:
+            return known
+        loop = asyncio.get_running_loop()
+        known = await loop.run_in_executor(
+            self._lookups, self.runtime.call, SYSTEM, _website_exists, website_id
+        )
+        if len(self._websites) >= _MOST_REMEMBERED:
+            self._websites.clear()
+        self._websites[website_id] = (known, time.monotonic() + (_KNOWN if known else _UNKNOWN))
+        return known
+
+    def _forget(self, website_id: UUID) -> None:
+        self._websites.pop(website_id, None)
+
+    def _catch_up(self) -> None:
+        for writer in (self.writer, *self._left_over):
+            writer.catch_up()
+
+    def _count(self, outcome: Outcome, body: Any) -> None:
+        if isinstance(outcome, Dropped):
+            self.metrics.dropped.labels(outcome.reason).inc()
+        else:
+            self.metrics.accepted.labels(body["type"]).inc()
+
+    def _count_refusal(self, error: AppError) -> None:
+        if isinstance(error, Denied):
+            self.metrics.dropped.labels("ignored-address").inc()
+        else:
+            self.metrics.refused.labels(error.code).inc()
+
+
+def _website_exists(ctx: Ctx, website_id: UUID) -> bool:
+    return ctx.db.get(Website, website_id) is not None

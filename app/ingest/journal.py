@@ -1,0 +1,227 @@
+"""The journal: what makes a 2xx mean that the event is on disk.
+
+All requests that wait at one moment become one batch, written by one commit (SQLite, WAL, synchronous=FULL). The writer
+applies batches to the event store in order and drops them once the store can no longer lose them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID, uuid4
+
+import orjson
+
+from app.errors import Unavailable
+from app.ingest.rows import Rows
+
+TABLES: Final = ("event", "event_data", "session_data", "revenue")
+
+_SCHEMA: Final = f"""
+CREATE TABLE IF NOT EXISTS journal (id TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS batch (number INTEGER PRIMARY KEY, {", ".join(f"{t} TEXT NOT NULL" for t in TABLES)});
+CREATE TABLE IF NOT EXISTS rejected (target TEXT NOT NULL, row TEXT NOT NULL, reason TEXT NOT NULL);
+"""
+_INSERT: Final = f"INSERT INTO batch VALUES ({', '.join('?' * (len(TABLES) + 1))})"
+_SIZE: Final = " + ".join(f"length(CAST({t} AS BLOB))" for t in TABLES)
+# A commit of more would keep those who wait for it too long.
+_MOST_IN_A_COMMIT: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One commit. `rows` holds for each table its rows as JSON objects joined by commas."""
+
+    number: int
+    rows: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        """Bytes, close enough to bound what waits."""
+        return sum(map(len, self.rows.values()))
+
+
+@dataclass(slots=True)
+class _Entry:
+    rows: tuple[bytes, ...]
+    future: Future[int]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.rows))
+
+
+class Journal:
+    """One journal file, held by one process.
+
+    Raises Unavailable on opening when another process holds it.
+    """
+
+    def __init__(self, file: Path, max_bytes: int) -> None:
+        self.file = file
+        self.max_bytes = max_bytes
+        self._lock_file = _hold(file.with_suffix(".lock"))
+        self._writing = self._connect()
+        self._reading = self._connect()
+        self._reading_lock = threading.Lock()
+        self.id = self._identity()
+        self.last: int = self._writing.execute("SELECT coalesce(max(number), 0) FROM batch").fetchone()[0]
+        self.unapplied_bytes: int = self._writing.execute(
+            f"SELECT coalesce(sum({_SIZE}), 0) FROM batch"
+        ).fetchone()[0]
+        self.grown = threading.Condition()
+        self._waiting: list[_Entry] = []
+        self._wake = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._commit_forever, name="journal", daemon=True)
+        self._thread.start()
+
+    def append(self, rows: Rows) -> Future[int]:
+        """Have rows written; the future gives the batch's number once they are on disk.
+
+        Raises Unavailable, here or from the future, when nothing can be written: the rows are then nowhere.
+        """
+        entry = _Entry(tuple(_fragment(getattr(rows, table)) for table in TABLES), Future())
+        if self.unapplied_bytes + entry.size > self.max_bytes:
+            raise Unavailable("Too many events wait for the event store")
+        with self._wake:
+            if self._closing:
+                raise Unavailable("Dashi is stopping")
+            self.unapplied_bytes += entry.size
+            self._waiting.append(entry)
+            self._wake.notify()
+        return entry.future
+
+    def start_after(self, number: int) -> None:
+        """Number new batches above what the store has already seen of this journal."""
+        self.last = max(self.last, number)
+
+    def read(self, after: int, most: int) -> list[Batch]:
+        """Up to `most` batches that follow a number, in order."""
+        with self._reading_lock:
+            found = self._reading.execute(
+                "SELECT * FROM batch WHERE number > ? ORDER BY number LIMIT ?", (after, most)
+            ).fetchall()
+        return [Batch(number, dict(zip(TABLES, texts, strict=True))) for number, *texts in found]
+
+    def applied(self, batches: Sequence[Batch]) -> None:
+        """Take note that the store has these: they no longer count against the bound."""
+        with self._wake:
+            self.unapplied_bytes = max(0, self.unapplied_bytes - sum(batch.size for batch in batches))
+
+    def drop(self, upto: int) -> None:
+        """Forget the batches up to a number: the store can no longer lose them."""
+        with self._reading_lock:
+            self._reading.execute("DELETE FROM batch WHERE number <= ?", (upto,))
+
+    def reject(self, rejected: Sequence[tuple[str, str, str]]) -> None:
+        """Keep rows (table, JSON object, reason) that the store refuses, so that they hold nothing up and nothing is lost."""
+        with self._reading_lock:
+            self._reading.executemany("INSERT INTO rejected VALUES (?, ?, ?)", rejected)
+
+    def close(self) -> None:
+        """Write what waits, then give the file free."""
+        with self._wake:
+            self._closing = True
+            self._wake.notify()
+        self._thread.join()
+        self._writing.close()
+        self._reading.close()
+        os.close(self._lock_file)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False, timeout=30)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.executescript(_SCHEMA)
+        return connection
+
+    def _identity(self) -> UUID:
+        row = self._writing.execute("SELECT id FROM journal").fetchone()
+        if row is None:
+            row = (str(uuid4()),)
+            self._writing.execute("INSERT INTO journal VALUES (?)", row)
+        return UUID(row[0])
+
+    def _commit_forever(self) -> None:
+        while entries := self._next_entries():
+            try:
+                self._commit(entries)
+            except sqlite3.Error as error:
+                self._refuse(entries, Unavailable(f"The journal cannot be written ({error})"))
+
+    def _next_entries(self) -> list[_Entry]:
+        """What waits now; empty when closing and nothing waits."""
+        with self._wake:
+            while not self._waiting and not self._closing:
+                self._wake.wait()
+            taken, self._waiting = self._waiting[:_MOST_IN_A_COMMIT], self._waiting[_MOST_IN_A_COMMIT:]
+            return taken
+
+    def _commit(self, entries: list[_Entry]) -> None:
+        number = self.last + 1
+        columns = zip(*(entry.rows for entry in entries), strict=True)
+        self._writing.execute(_INSERT, (number, *(b",".join(filter(None, c)).decode() for c in columns)))
+        with self.grown:
+            self.last = number
+            self.grown.notify_all()
+        for entry in entries:
+            entry.future.set_result(number)
+
+    def _refuse(self, entries: list[_Entry], error: Unavailable) -> None:
+        with self._wake:
+            self.unapplied_bytes -= sum(entry.size for entry in entries)
+        for entry in entries:
+            entry.future.set_exception(error)
+
+
+def open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journal]]:
+    """This process's journal, and those that no process holds and that still have batches to apply.
+
+    Each process that serves one PostgreSQL has a journal of its own; when fewer processes start than ran before, one
+    of them takes over what the others left.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    mine, left = None, []
+    for file in _journal_files(directory):
+        try:
+            journal = Journal(file, max_bytes)
+        except Unavailable:  # held by another process, which applies it itself
+            continue
+        if mine is None:
+            mine = journal
+        elif journal.last:
+            left.append(journal)
+        else:
+            journal.close()
+        if not file.with_name(f"journal-{int(file.stem.partition('-')[2]) + 1}.sqlite").exists():
+            break
+    if mine is None:
+        raise Unavailable(f"No journal is free in {directory}")
+    return mine, left
+
+
+def _journal_files(directory: Path) -> Iterator[Path]:
+    for number in range(1, 257):
+        yield directory / f"journal-{number}.sqlite"
+
+
+def _hold(lock: Path) -> int:
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise Unavailable(f"{lock} is held by another process") from error
+    return descriptor
+
+
+def _fragment(rows: list[dict[str, object]]) -> bytes:
+    return orjson.dumps(rows)[1:-1] if rows else b""

@@ -1,0 +1,168 @@
+"""The writer: takes batches from the journal to the event store, in order, each exactly once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Final
+
+import orjson
+import sqlalchemy as sa
+
+from app.db import EventStore
+from app.ingest.journal import TABLES, Batch, Journal
+
+log = logging.getLogger("dashi.writer")
+
+_MOST_BATCHES: Final = 500
+# Seconds batches gather before they are applied together, unless a reader waits for them.
+_GATHER: Final = 0.05
+# Seconds a reader waits at the most for what was accepted before it asked.
+_FRESH: Final = 5.0
+_RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+# An embedded store puts its log into the database file after so many bytes or so many idle seconds.
+_CHECKPOINT_BYTES: Final = 64 << 20
+_CHECKPOINT_IDLE: Final = 20.0
+
+
+class Writer:
+    """One thread that applies one journal. `problem` says what keeps it from doing so, '' if nothing does."""
+
+    def __init__(self, journal: Journal, events: EventStore) -> None:
+        self.journal = journal
+        self.events = events
+        self.applied = events.applied(journal.id)
+        self.problem = ""
+        self.rejected = 0
+        journal.start_after(self.applied)
+        self._progress = threading.Condition()
+        self._urgent = threading.Event()
+        self._stopping = threading.Event()
+        self._since_checkpoint = 0
+        self._unforgotten = True  # what an earlier process left may wait for a checkpoint
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def catch_up(self) -> None:
+        """Wait until what was accepted before this call is applied; at once if it is, or if the store is down."""
+        target = self.journal.last
+        if self.applied >= target:
+            return
+        self._urgent.set()
+        with self._progress:
+            self._progress.wait_for(lambda: self.applied >= target or bool(self.problem), _FRESH)
+
+    @property
+    def lag(self) -> int:
+        """Batches accepted and not yet applied."""
+        return max(0, self.journal.last - self.applied)
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Apply what is left as far as the store allows, then stop. What remains waits in the journal."""
+        self._stopping.set()
+        self._urgent.set()
+        with self.journal.grown:
+            self.journal.grown.notify_all()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        attempt = 0
+        while True:
+            if not self._wait_for_batches():
+                break
+            try:
+                batches = self.journal.read(self.applied, _MOST_BATCHES)
+                self._apply(batches)
+                attempt = 0
+            except Exception as error:  # noqa: BLE001 - whatever it is, the batches stay and are tried again
+                self._set_problem(f"{type(error).__name__}: the event store refuses events")
+                log.warning("applying events failed, will be tried again", exc_info=error)
+                if self._stopping.wait(_RETRY[min(attempt, len(_RETRY) - 1)]):
+                    return
+                attempt += 1
+        self._checkpoint()
+
+    def _wait_for_batches(self) -> bool:
+        """Wait until there is something to apply; False when stopping and nothing is left."""
+        while not self.lag:
+            if self._stopping.is_set():
+                return False
+            with self.journal.grown:
+                grew = self.journal.grown.wait_for(
+                    lambda: self.lag or self._stopping.is_set(), _CHECKPOINT_IDLE
+                )
+            if not grew:
+                self._checkpoint()
+        self._urgent.wait(_GATHER)
+        self._urgent.clear()
+        return True
+
+    def _apply(self, batches: list[Batch]) -> None:
+        last = batches[-1].number
+        try:
+            self.events.apply(self.journal.id, last, _joined(batches))
+        except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError) as error:
+            # Either the store is not itself (then this raises again) or it refuses some rows: find and keep those.
+            self.events.ping()
+            log.warning("the event store refuses some rows", exc_info=error)
+            self.events.apply(self.journal.id, last, self._accepted_only(batches))
+        self.journal.applied(batches)
+        with self._progress:
+            self.applied = last
+            self.problem = ""
+            self._progress.notify_all()
+        if not self.events.embedded:
+            self.journal.drop(last)
+            return
+        self._unforgotten = True
+        self._since_checkpoint += sum(batch.size for batch in batches)
+        if self._since_checkpoint > _CHECKPOINT_BYTES:
+            self._checkpoint()
+
+    def _accepted_only(self, batches: list[Batch]) -> dict[str, str]:
+        accepted: dict[str, str] = {}
+        refused: list[tuple[str, str, str]] = []
+        for table, text in _joined(batches).items():
+            good = []
+            for row in orjson.loads(text):
+                one = orjson.dumps(row).decode()
+                if self.events.accepts(table, one):
+                    good.append(one)
+                else:
+                    refused.append((table, one, "refused by the event store"))
+            if good:
+                accepted[table] = f"[{','.join(good)}]"
+        if refused and not accepted:
+            # A store that takes nothing at all is broken rather than offended by the data.
+            raise RuntimeError("the event store accepts no row of a batch")
+        self.journal.reject(refused)
+        self.rejected += len(refused)
+        return accepted
+
+    def _checkpoint(self) -> None:
+        """Let an embedded store write its file, then forget the batches that are safe in it."""
+        if not self.events.embedded or not self._unforgotten:
+            return
+        upto = self.applied
+        try:
+            started = time.monotonic()
+            self.events.checkpoint()
+            self.journal.drop(upto)
+        except (sa.exc.DBAPIError, OSError) as error:
+            log.warning("checkpoint failed, batches stay in the journal", exc_info=error)
+            return
+        log.debug("checkpoint took %.3f s", time.monotonic() - started)
+        self._since_checkpoint = 0
+        self._unforgotten = False
+
+    def _set_problem(self, text: str) -> None:
+        with self._progress:
+            self.problem = text
+            self._progress.notify_all()
+
+
+def _joined(batches: list[Batch]) -> dict[str, str]:
+    """The rows of all batches for each table, as one JSON array; tables without rows are left out."""
+    texts = {table: ",".join(filter(None, (batch.rows[table] for batch in batches))) for table in TABLES}
+    return {table: f"[{text}]" for table, text in texts.items() if text}

@@ -1,0 +1,137 @@
+"""The composition root: opens the stores, starts collecting, and mounts both doors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import sqlalchemy as sa
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+
+from sqlalchemy.orm import Session, sessionmaker
+
+from app import auth, migrations
+from app.context import SYSTEM, Ctx, Runtime
+from app.db import EventStore, accounts_engine, accounts_sessions, events_engine
+from app.errors import AppError, Invalid
+from app.ingest.collect import Collector
+from app.ingest.journal import open_journals
+from app.metrics import Metrics
+from app.security import Keys, load_app_secret
+from app.settings import Settings
+from graphql_schema.router import mount_graphql
+from rest_compat.router import mount_rest
+
+log = logging.getLogger("dashi")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a running process holds."""
+
+    runtime: Runtime
+    collector: Collector
+    metrics: Metrics
+    new_password: str | None  # of the first admin, if this start made it up
+
+
+def open_accounts(settings: Settings) -> sessionmaker[Session]:
+    """Open and migrate the accounts store alone: on embedded files that works beside a running server."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = accounts_engine(settings)
+    migrations.upgrade(engine, "accounts")
+    return accounts_sessions(engine)
+
+
+def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
+    """Open and migrate both stores, and make the first admin: (runtime, the password made up for it, if any).
+
+    Raises Invalid for settings that cannot work together, Unavailable when a store cannot be opened.
+    """
+    if settings.workers > 1 and settings.event_store_url.startswith("duckdb"):
+        raise Invalid(
+            "DuckDB belongs to one process: set WORKERS=1, or EVENTS_URL to a PostgreSQL database",
+            field="WORKERS",
+        )
+    accounts = open_accounts(settings)
+    events = EventStore(events_engine(settings))
+    migrations.upgrade(events.engine, "events")
+    events.checkpoint()
+    runtime = Runtime(settings, Keys(load_app_secret(settings)), accounts, events)
+    return runtime, runtime.call(SYSTEM, auth.ensure_admin)
+
+
+def open_services(settings: Settings) -> Services:
+    """A runtime that collects. Raises as `open_runtime`."""
+    runtime, password = open_runtime(settings)
+    metrics = Metrics()
+    journal, left_over = open_journals(settings.data_dir / "journal", settings.journal_max_bytes)
+    return Services(runtime, Collector(runtime, journal, left_over, metrics), metrics, password)
+
+
+def close_services(services: Services) -> None:
+    services.collector.close()
+    services.runtime.close()
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The server as an ASGI application. Without settings they come from the environment."""
+    settings = settings or Settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = await asyncio.to_thread(open_services, settings)
+        app.state.runtime, app.state.collector = services.runtime, services.collector
+        app.state.metrics, app.state.new_password = services.metrics, services.new_password
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(close_services, services)
+
+    app = FastAPI(
+        title="Dashi",
+        version=version("dashi-analytics"),
+        summary="Web analytics, in Umami v2's wire format. The typed API is GraphQL, at /graphql.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{settings.base_path}/openapi.json",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    _mount_operations(app, settings.base_path)
+    mount_graphql(app, settings)
+    mount_rest(app, settings)
+    return app
+
+
+def _mount_operations(app: FastAPI, base: str) -> None:
+    @app.get(f"{base}/healthz", include_in_schema=False)
+    async def healthz() -> JSONResponse:
+        return JSONResponse({"ok": True})
+
+    @app.get(f"{base}/readyz", include_in_schema=False)
+    async def readyz(request: Request) -> JSONResponse:
+        """Whether a hit sent now would be written and counted, and a question answered."""
+        state = request.app.state
+        try:
+            await state.collector.ready()
+            await state.runtime.run(SYSTEM, _ping)
+        except AppError as error:
+            return JSONResponse({"ok": False, "reason": error.message}, error.status)
+        return JSONResponse({"ok": True})
+
+    @app.get(f"{base}/metrics", include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        return Response(
+            request.app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
+        )
+
+
+def _ping(ctx: Ctx) -> None:
+    ctx.db.execute(sa.select(1))
+    ctx.events.ping()

@@ -1,0 +1,85 @@
+"""The event store's tables; indexes on PostgreSQL only."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "events_0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_EVENT_TEXTS = """
+    event_name url_path url_query hostname page_title referrer_domain referrer_path referrer_query
+    utm_source utm_medium utm_campaign utm_content utm_term gclid fbclid msclkid ttclid li_fat_id twclid
+    tag distinct_id browser os device screen language country region city
+""".split()
+
+# Each index begins with the website, so that a range of one website is read without touching another's rows.
+_INDEXES = {
+    "event": ["website_id", "created_at"],
+    "event_data": ["website_id", "created_at"],
+    "session_data": ["website_id", "session_id"],
+    "revenue": ["website_id", "created_at"],
+}
+
+
+def _id(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.Uuid, nullable=False)
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default="")
+
+
+def _value_columns() -> list[sa.Column[object]]:
+    return [
+        _text("data_key"),
+        sa.Column("data_type", sa.SmallInteger, nullable=False),
+        _text("string_value"),
+        sa.Column("number_value", sa.Numeric(19, 4)),
+        sa.Column("date_value", sa.DateTime),
+    ]
+
+
+def upgrade() -> None:
+    op.create_table(
+        "event",
+        *map(_id, ("event_id", "website_id", "session_id", "visit_id")),
+        sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("event_type", sa.SmallInteger, nullable=False),
+        *map(_text, _EVENT_TEXTS),
+    )
+    op.create_table(
+        "event_data",
+        *map(_id, ("website_id", "session_id", "visit_id", "event_id")),
+        sa.Column("created_at", sa.DateTime, nullable=False),
+        _text("url_path"),
+        _text("event_name"),
+        *_value_columns(),
+    )
+    op.create_table(
+        "session_data",
+        *map(_id, ("website_id", "session_id")),
+        _text("distinct_id"),
+        *_value_columns(),
+        sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("version", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "revenue",
+        *map(_id, ("website_id", "session_id", "visit_id", "event_id")),
+        _text("event_name"),
+        _text("currency"),
+        sa.Column("revenue", sa.Numeric(19, 4), nullable=False),
+        sa.Column("created_at", sa.DateTime, nullable=False),
+        _text("country"),
+    )
+    op.create_table("applied_batch", _id("journal_id"), sa.Column("batch", sa.BigInteger, nullable=False))
+    if op.get_bind().dialect.name == "postgresql":
+        for table, columns in _INDEXES.items():
+            op.create_index(f"ix_{table}_{'_'.join(columns)}", table, columns)
+
+
+def downgrade() -> None:
+    for table in ("applied_batch", "revenue", "session_data", "event_data", "event"):
+        op.drop_table(table)

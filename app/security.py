@@ -1,0 +1,165 @@
+"""Secrets, passwords and tokens, as Umami v2 makes them (Umami v2 REST behaviour §1.3) and as Dashi does."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import hashlib
+import hmac
+import os
+import secrets
+import string
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import bcrypt
+import jwt
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
+
+from app.settings import Settings
+
+_SALT, _IV, _TAG = 64, 16, 16
+_ITERATIONS = 10_000
+_MAX_TOKEN = 4096
+_LOGIN_LIFETIME = dt.timedelta(days=30)
+_LOGIN_AUDIENCE = "dashi:login"
+_BCRYPT_ROUNDS = 10
+_ALGORITHMS = ["HS256", "HS384", "HS512"]
+
+
+def server_secret(app_secret: str) -> str:
+    """S: the lower-case hex SHA-512 of APP_SECRET, used as that text wherever something is signed or salted."""
+    return hashlib.sha512(app_secret.encode()).hexdigest()
+
+
+def load_app_secret(settings: Settings) -> str:
+    """APP_SECRET, or the secret generated into DATA_DIR on first start (readable by its owner only)."""
+    if settings.app_secret is not None:
+        return settings.app_secret.get_secret_value()
+    file = settings.data_dir / "secret"
+    try:
+        # Created exclusively: of two processes that start together one makes the secret and the other reads it.
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return Path(file).read_text().strip()
+    with os.fdopen(descriptor, "w") as opened:
+        opened.write(secret := secrets.token_hex(32))
+    return secret
+
+
+def random_password() -> str:
+    return secrets.token_urlsafe(12)
+
+
+def random_code(length: int) -> str:
+    """Letters and digits, for share slugs and access codes."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
+
+
+def hash_password(password: str) -> str:
+    return bcrypt.hashpw(_bcrypt_input(password), bcrypt.gensalt(_BCRYPT_ROUNDS)).decode()
+
+
+def verify_password(password: str, hashed: str) -> bool:
+    """Whether the password has this bcrypt hash. `$2a$` and `$2b$` both occur in databases that moved here."""
+    try:
+        return bcrypt.checkpw(_bcrypt_input(password), hashed.encode())
+    except ValueError:  # the stored text is no bcrypt hash
+        return False
+
+
+def _bcrypt_input(password: str) -> bytes:
+    # bcrypt reads 72 bytes; other implementations cut silently where this library raises. NUL would end the text.
+    return password.encode("utf-8", "replace").replace(b"\0", b"")[:72]
+
+
+class Keys:
+    """All that is signed with the server's secret S."""
+
+    def __init__(self, app_secret: str) -> None:
+        self.secret = server_secret(app_secret)
+        self._login_key = hmac.digest(self.secret.encode(), b"dashi login", "sha256")
+        # Deriving the AES key takes milliseconds, and a client sends the same token with each request.
+        self._opened = lru_cache(maxsize=4096)(self._open)
+
+    def sign(self, claims: dict[str, Any]) -> str:
+        """A plain HS256 JWT with S and `iat` in seconds: share tokens and visit caches."""
+        return jwt.encode({"iat": int(dt.datetime.now(dt.UTC).timestamp()), **claims}, self.secret, "HS256")
+
+    def verify(self, token: str) -> dict[str, Any] | None:
+        """The claims of a plain JWT signed with S, None if it is not one."""
+        if not token or len(token) > _MAX_TOKEN:
+            return None
+        try:
+            return dict(
+                jwt.decode(
+                    token, self.secret, _ALGORITHMS, options={"verify_aud": False, "verify_iat": False}
+                )
+            )
+        except jwt.PyJWTError:
+            return None
+
+    def login_token(self, user_id: str, fingerprint: str) -> str:
+        """Dashi's own login token: a JWT of 30 days that ends with the password it was made for."""
+        now = dt.datetime.now(dt.UTC)
+        claims = {
+            "userId": user_id,
+            "pwd": fingerprint,
+            "aud": _LOGIN_AUDIENCE,
+            "iat": now,
+            "exp": now + _LOGIN_LIFETIME,
+        }
+        return jwt.encode(claims, self._login_key, "HS256")
+
+    def fingerprint(self, password_hash: str) -> str:
+        """What a login token remembers of a password's hash."""
+        return hmac.digest(self._login_key, password_hash.encode(), "sha256").hex()[:16]
+
+    def login_claims(self, token: str) -> dict[str, Any] | None:
+        """The claims of either kind of login token, with `userId`; None if it is neither."""
+        if not token or len(token) > _MAX_TOKEN:
+            return None
+        claims = self._own(token) if token.count(".") == 2 else self._opened_claims(token)
+        return claims if claims and isinstance(claims.get("userId"), str) else None
+
+    def _own(self, token: str) -> dict[str, Any] | None:
+        try:
+            return dict(jwt.decode(token, self._login_key, ["HS256"], audience=_LOGIN_AUDIENCE))
+        except jwt.PyJWTError:
+            return None
+
+    def _opened_claims(self, token: str) -> dict[str, Any] | None:
+        """The claims of an encrypted token. Its JWT is verified each time, so that an `exp` in it is honoured."""
+        opened = self._opened(token)
+        return self.verify(opened) if opened else None
+
+    def _open(self, token: str) -> str | None:
+        try:
+            # As Umami's decoder: url-safe and unpadded texts are accepted too.
+            raw = base64.b64decode(
+                token.replace("-", "+").replace("_", "/") + "=" * (-len(token) % 4), validate=True
+            )
+        except (binascii.Error, ValueError):
+            return None
+        salt, iv, tag = raw[:_SALT], raw[_SALT : _SALT + _IV], raw[_SALT + _IV : _SALT + _IV + _TAG]
+        sealed = raw[_SALT + _IV + _TAG :]
+        if not sealed:
+            return None
+        try:
+            return AESGCM(self._cipher_key(salt)).decrypt(iv, sealed + tag, None).decode()
+        except (InvalidTag, UnicodeDecodeError):
+            return None
+
+    def seal(self, claims: dict[str, Any]) -> str:
+        """A login token as Umami and its API client make it: encrypted, without expiry."""
+        salt, iv = os.urandom(_SALT), os.urandom(_IV)
+        sealed = AESGCM(self._cipher_key(salt)).encrypt(iv, self.sign(claims).encode(), None)
+        return base64.b64encode(salt + iv + sealed[-_TAG:] + sealed[:-_TAG]).decode()
+
+    def _cipher_key(self, salt: bytes) -> bytes:
+        return PBKDF2HMAC(SHA512(), 32, salt, _ITERATIONS).derive(self.secret.encode())

