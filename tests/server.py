@@ -18,7 +18,6 @@ import uvicorn
 
 from app.auth import STOCK_ADMIN_ID
 from app.context import Actor, Ctx, Kind, Runtime
-from app.main import create_app
 from app.settings import Settings
 from app.tables import event, event_data, metadata, revenue, session_data
 
@@ -115,6 +114,8 @@ def free_port() -> int:
 @contextmanager
 def running(settings: Settings) -> Iterator[Server]:
     """Serve these settings until the block ends."""
+    from app.main import create_app
+
     app = create_app(settings)
     port = free_port()
     config = uvicorn.Config(

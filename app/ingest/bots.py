@@ -1,7 +1,7 @@
 """What gives an automated agent away, as data.
 
-`PATTERNS` is the list of npm isbot 5.1.44, published under the Unlicense (public domain), in its order. It is written
-for lower-case text. Where Python's `re` reads a pattern differently, the pattern says the same in Python's words:
+`PATTERNS` is the list of npm isbot 5.1.44, published under the Unlicense (public domain), in its order. It is
+written for lower-case text. Where Python's `re` reads a pattern differently, it is said in Python's words:
 
 - `$` is `\\Z`: in Python `$` also matches before a final line break;
 - a lookbehind over two lengths is two lookbehinds: Python wants each of one width;

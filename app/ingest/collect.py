@@ -143,8 +143,9 @@ class Collector:
         """Write and apply what is under way, as far as the store allows, and give the files free."""
         self._lookups.shutdown(wait=True, cancel_futures=True)
         for writer in (self.writer, *self._left_over):
-            writer.journal.close()
+            writer.journal.finish()
             writer.close()
+            writer.journal.close()
         self._locator.close()
 
     async def _take(

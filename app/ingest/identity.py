@@ -17,13 +17,8 @@ _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def server_secret(app_secret: str) -> str:
-    """The secret S: SHA-512 of the configured secret as 128 lower-case hex digits, used as this text."""
-    return _sha512(app_secret)
-
-
 class Identity:
-    """Makes session and visit ids from S, the hex text of `server_secret`. Times must be aware."""
+    """Makes session and visit ids from S, the hex text of `app.security.server_secret`. Times must be aware."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret

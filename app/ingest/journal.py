@@ -126,12 +126,16 @@ class Journal:
         with self._reading_lock:
             self._reading.executemany("INSERT INTO rejected VALUES (?, ?, ?)", rejected)
 
-    def close(self) -> None:
-        """Write what waits, then give the file free."""
+    def finish(self) -> None:
+        """Take no more, and write what waits. Batches can still be read and dropped."""
         with self._wake:
             self._closing = True
             self._wake.notify()
         self._thread.join()
+
+    def close(self) -> None:
+        """Finish, then give the file free."""
+        self.finish()
         self._writing.close()
         self._reading.close()
         os.close(self._lock_file)

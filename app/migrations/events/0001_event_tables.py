@@ -14,6 +14,9 @@ _EVENT_TEXTS = """
     tag distinct_id browser os device screen language country region city
 """.split()
 
+# Partitions of PostgreSQL's event table, see docs/decisions/0003-postgresql-event-table.md.
+_PARTITIONS = 16
+
 # Each index begins with the website, so that a range of one website is read without touching another's rows.
 _INDEXES = {
     "event": ["website_id", "created_at"],
@@ -42,12 +45,15 @@ def _value_columns() -> list[sa.Column[object]]:
 
 
 def upgrade() -> None:
+    on_postgresql = op.get_bind().dialect.name == "postgresql"
     op.create_table(
         "event",
         *map(_id, ("event_id", "website_id", "session_id", "visit_id")),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("event_type", sa.SmallInteger, nullable=False),
         *map(_text, _EVENT_TEXTS),
+        # DuckDB's dialect descends from PostgreSQL's and would print this too.
+        **({"postgresql_partition_by": "HASH (website_id)"} if on_postgresql else {}),
     )
     op.create_table(
         "event_data",
@@ -75,7 +81,12 @@ def upgrade() -> None:
         _text("country"),
     )
     op.create_table("applied_batch", _id("journal_id"), sa.Column("batch", sa.BigInteger, nullable=False))
-    if op.get_bind().dialect.name == "postgresql":
+    if on_postgresql:
+        for number in range(_PARTITIONS):
+            op.execute(
+                f"CREATE TABLE event_{number} PARTITION OF event "
+                f"FOR VALUES WITH (MODULUS {_PARTITIONS}, REMAINDER {number})"
+            )
         for table, columns in _INDEXES.items():
             op.create_index(f"ix_{table}_{'_'.join(columns)}", table, columns)
 

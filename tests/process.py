@@ -1,0 +1,83 @@
+"""A server in a process of its own, for tests that kill it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.server import PASSWORD, SECRET, free_port
+
+
+@dataclass
+class Process:
+    """`dashi serve` with its output in `log`."""
+
+    url: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """End it as a power cut would: no handler of its own runs."""
+        self.popen.kill()
+        self.popen.wait()
+
+    def token(self) -> str:
+        answer = httpx.post(f"{self.url}/api/auth/login", json={"username": "admin", "password": PASSWORD})
+        answer.raise_for_status()
+        token: str = answer.json()["token"]
+        return token
+
+
+def environment(data_dir: Path, database_url: str = "", **more: str) -> dict[str, str]:
+    """The environment of a fresh instance on a free port; settings of the test's own environment are left out."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    given = {
+        "DATA_DIR": str(data_dir),
+        "DATABASE_URL": database_url,
+        "APP_SECRET": SECRET,
+        "ADMIN_PASSWORD": PASSWORD,
+        "DUCKDB_MEMORY_LIMIT": "1GB",
+        "PORT": str(free_port()),
+    }
+    return {**kept, **given, **more}
+
+
+@contextmanager
+def serving(env: dict[str, str], log: Path) -> Iterator[Process]:
+    """Start `dashi serve` and wait until it is ready; it is gone after the block."""
+    url = f"http://127.0.0.1:{env['PORT']}"
+    with log.open("ab") as output:
+        popen = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=env, stdout=output, stderr=output)
+    process = Process(url, popen, log)
+    try:
+        _wait_until_ready(process)
+        yield process
+    finally:
+        if popen.poll() is None:
+            popen.terminate()
+            try:
+                popen.wait(15)
+            except subprocess.TimeoutExpired:
+                popen.kill()
+                popen.wait()
+                raise
+
+
+def _wait_until_ready(process: Process, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.popen.poll() is None, process.log.read_text()
+        try:
+            if httpx.get(f"{process.url}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    raise AssertionError(f"not ready within {seconds} s: {process.log.read_text()}")
