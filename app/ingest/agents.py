@@ -2,7 +2,7 @@
 
 The stored names are Umami's, so that figures from before and after a move add up (Umami v2 REST behaviour
 §2.4). They are made by first-match tables on the raw text. '' is "not known". Only the first `LIMIT`
-characters are looked at: no browser sends more, and the time a hostile agent can cost stays bounded.
+characters are looked at: browsers seldom send more, and the time a hostile agent can cost stays bounded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from user_agents import parse  # type: ignore[import-untyped]
+from user_agents import parse
 
 from app.ingest.bots import FAMILIES, PATTERNS
 

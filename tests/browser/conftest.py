@@ -13,16 +13,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from string import Template
 from time import monotonic
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from app.tracker import script
+from tests.server import Server
 
 PAGES = Path(__file__).parent / "pages"
-USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+USER_AGENT = (
+    "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+)
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -33,17 +36,6 @@ FLAGS = (
     "--disable-sync",
 )
 PATIENCE = 10.0  # seconds
-
-
-class Live(Protocol):
-    """The running server, as far as the browser tests use it. Rows are columns of the event tables, oldest first."""
-
-    url: str
-
-    def create_website(self, name: str = ..., domain: str = ...) -> str: ...
-    def events(self, website_id: str) -> list[dict[str, Any]]: ...
-    def event_data(self, website_id: str) -> list[dict[str, Any]]: ...
-    def session_data(self, website_id: str) -> list[dict[str, Any]]: ...
 
 
 class Site:
@@ -87,7 +79,7 @@ class Site:
 class Visitor:
     """One person with a fresh browser profile on a fresh website."""
 
-    def __init__(self, context: BrowserContext, site: Site, live: Live) -> None:
+    def __init__(self, context: BrowserContext, site: Site, live: Server) -> None:
         self.context = context
         self.site = site
         self.live = live
@@ -139,7 +131,9 @@ class Visitor:
         return [tuple(row[column] for column in columns) for row in self.live.events(self.website)]
 
 
-@pytest.fixture(scope="session")
+# For a module, not the session: while Playwright is open its event loop counts as running in the test's thread, and
+# any other test's asyncio.run would refuse to start.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Headless Chromium of the machine. Skips where there is none, but CI must have it."""
     executable = shutil.which("chromium")
@@ -168,7 +162,7 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def new_visitor(chromium: Browser, site: Site, live: Live) -> Iterator[Callable[..., Visitor]]:
+def new_visitor(chromium: Browser, site: Site, live: Server) -> Iterator[Callable[..., Visitor]]:
     """Makes visitors; their pages must not have raised anything."""
     visitors: list[Visitor] = []
 
@@ -183,6 +177,7 @@ def new_visitor(chromium: Browser, site: Site, live: Live) -> Iterator[Callable[
     yield make
     for visitor in visitors:
         visitor.context.close()
+    site.pages.clear()
     assert [error for visitor in visitors for error in visitor.errors] == []
 
 

@@ -8,8 +8,6 @@ from uuid import UUID
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from playwright.sync_api import Route
 
     from tests.browser.conftest import Site, Visitor
@@ -116,7 +114,9 @@ def test_navigations_within_the_page_are_page_views(visitor: Visitor) -> None:
     visitor.sent(1)
     visitor.page.evaluate("history.pushState(null, '', 'item?id=1'); document.title = 'Item'")
     visitor.sent(2)
-    visitor.page.evaluate("history.replaceState(null, '', new URL('/item/2', location)); document.title = 'Item 2'")
+    visitor.page.evaluate(
+        "history.replaceState(null, '', new URL('/item/2', location)); document.title = 'Item 2'"
+    )
     visitor.sent(3)
     visitor.page.go_back()
     visitor.sent(4)
@@ -125,7 +125,9 @@ def test_navigations_within_the_page_are_page_views(visitor: Visitor) -> None:
     urls = [visitor.site.url + path for path in ("/list", "/item?id=1", "/item/2", "/list", "/item/2")]
     assert [body["payload"]["url"] for body in bodies] == urls
     assert [body["payload"]["referrer"] for body in bodies] == ["https://example.com/", *urls[:-1]]
-    assert visitor.events("event_type", "url_path", "url_query", "page_title", "referrer_path", "referrer_query") == [
+    assert visitor.events(
+        "event_type", "url_path", "url_query", "page_title", "referrer_path", "referrer_query"
+    ) == [
         (PAGE_VIEW, "/list", "", "Prices", "/", ""),
         (PAGE_VIEW, "/item", "id=1", "Item", "/list", ""),
         (PAGE_VIEW, "/item/2", "", "Item 2", "/item", "id=1"),
@@ -186,6 +188,7 @@ def test_going_back_is_counted_once_when_a_router_replaces_the_entry(visitor: Vi
     visitor.sent(2)
     visitor.page.go_back()
     visitor.page.clock.run_for(1000)
+    visitor.sent(3)
     visitor.page.evaluate("umami.track('end')")
     visitor.sent(4)
     assert visitor.events("event_name", "url_path") == [("", "/"), ("", "/a"), ("", "/"), ("end", "/")]
@@ -214,7 +217,9 @@ def test_a_click_within_a_button_is_its_event_with_its_data(visitor: Visitor) ->
         (CUSTOM_EVENT, "buy", "/", "Clicks"),
     ]
     rows = visitor.live.event_data(visitor.website)
-    assert sorted((row["event_name"], row["data_key"], row["data_type"], row["string_value"]) for row in rows) == [
+    assert sorted(
+        (row["event_name"], row["data_key"], row["data_type"], row["string_value"]) for row in rows
+    ) == [
         ("buy", "plan", 1, "pro"),
         ("buy", "seat-count", 1, "3"),
     ]
@@ -295,7 +300,9 @@ def test_a_link_to_another_tab_does_not_wait(visitor: Visitor) -> None:
 def test_a_click_with_a_modifier_key_is_the_browsers(visitor: Visitor, modifier: Any) -> None:
     visitor.open("/", "clicks")
     visitor.sent(1)
-    prevented = "addEventListener('click', event => { prevented = event.defaultPrevented; event.preventDefault() })"
+    prevented = (
+        "addEventListener('click', event => { prevented = event.defaultPrevented; event.preventDefault() })"
+    )
     visitor.page.evaluate(prevented)
     visitor.page.click("#next", modifiers=[modifier])
     visitor.sent(2)
@@ -310,7 +317,9 @@ def test_only_links_that_leave_the_page_openly_are_held(visitor: Visitor, link: 
     # The page's router prevents #routed itself, and the tracker follows #next: neither may go on by the browser.
     visitor.open("/", "clicks")
     visitor.sent(1)
-    prevented = "addEventListener('click', event => { prevented = event.defaultPrevented; event.preventDefault() })"
+    prevented = (
+        "addEventListener('click', event => { prevented = event.defaultPrevented; event.preventDefault() })"
+    )
     visitor.page.evaluate(prevented)
     assert visitor.page.evaluate(f"document.getElementById('{link}').click(); prevented") is held
     visitor.sent(2)
@@ -372,7 +381,9 @@ def test_track_an_object_sends_exactly_that(visitor: Visitor) -> None:
     payload = {"website": visitor.website, "url": "/virtual", "title": "Virtual"}
     visitor.page.evaluate("payload => umami.track(payload)", payload)
     assert visitor.sent(1) == [{"type": "event", "payload": payload}]
-    assert visitor.events("event_type", "url_path", "page_title", "screen") == [(PAGE_VIEW, "/virtual", "Virtual", "")]
+    assert visitor.events("event_type", "url_path", "page_title", "screen") == [
+        (PAGE_VIEW, "/virtual", "Virtual", "")
+    ]
 
 
 def test_track_a_function_of_the_payload(visitor: Visitor) -> None:
@@ -404,16 +415,18 @@ def test_identify_with_an_id_makes_another_session(visitor: Visitor) -> None:
     visitor.page.evaluate("umami.identify('user-1', {plan: 'pro', seats: 3})")
     visitor.page.evaluate("umami.track('signup')")
     visitor.sent(3)
-    anonymous, identified, signup = (UUID(answer["sessionId"]) for answer in visitor.answers())
+    anonymous, identified, signup = (answer["sessionId"] for answer in visitor.answers())
     assert anonymous != identified == signup
     assert visitor.events("session_id", "event_name", "distinct_id") == [
-        (anonymous, "", ""),
-        (identified, "signup", "user-1"),
+        (UUID(anonymous), "", ""),
+        (UUID(identified), "signup", "user-1"),
     ]
     rows = visitor.live.session_data(visitor.website)
-    assert sorted((row["session_id"], row["distinct_id"], row["data_key"], row["string_value"]) for row in rows) == [
-        (identified, "user-1", "plan", "pro"),
-        (identified, "user-1", "seats", "3.0000"),
+    assert sorted(
+        (row["session_id"], row["distinct_id"], row["data_key"], row["string_value"]) for row in rows
+    ) == [
+        (UUID(identified), "user-1", "plan", "pro"),
+        (UUID(identified), "user-1", "seats", "3.0000"),
     ]
 
 
@@ -422,10 +435,12 @@ def test_identify_with_data_alone_keeps_the_session(visitor: Visitor) -> None:
     visitor.sent(1)
     visitor.page.evaluate("umami.identify({plan: 'pro'})")
     visitor.sent(2)
-    session, same = (UUID(answer["sessionId"]) for answer in visitor.answers())
+    session, same = (answer["sessionId"] for answer in visitor.answers())
     assert session == same
     rows = visitor.live.session_data(visitor.website)
-    assert [(row["session_id"], row["data_key"], row["string_value"]) for row in rows] == [(session, "plan", "pro")]
+    assert [(row["session_id"], row["data_key"], row["string_value"]) for row in rows] == [
+        (UUID(session), "plan", "pro")
+    ]
 
 
 def test_identify_with_an_id_alone_stores_no_data(visitor: Visitor) -> None:
@@ -441,10 +456,9 @@ def test_identify_with_an_id_alone_stores_no_data(visitor: Visitor) -> None:
 
 
 def test_the_cache_token_goes_back_with_the_next_request(visitor: Visitor) -> None:
-    visitor.open("/")
-    visitor.sent(1)
-    for call in ("track('a')", "identify('user-1')", "track('b')"):
-        visitor.page.evaluate(f"umami.{call}")
+    visitor.open("/", auto_track="false")
+    for call in ("track()", "track('a')", "identify('user-1')", "track('b')"):
+        visitor.page.evaluate(f"umami.{call}")  # Waits until the answer has been read.
     visitor.sent(4)
     first, _, identified, _ = (answer["cache"] for answer in visitor.answers())
     tokens = [request.all_headers().get("x-umami-cache") for request in visitor.requests]
@@ -456,8 +470,7 @@ def test_the_cache_token_goes_back_with_the_next_request(visitor: Visitor) -> No
 def test_a_late_answer_does_not_bring_back_the_visitor_before_identify(visitor: Visitor) -> None:
     held = held_event(visitor, "slow")
     visitor.open("/", auto_track="false")
-    visitor.page.evaluate("slow = umami.track('slow'); umami.identify('user-1')")
-    visitor.sent(2)
+    visitor.page.evaluate("slow = umami.track('slow'); umami.identify('user-1')")  # Waits for the second.
     held[0].continue_()
     visitor.page.evaluate("slow")
     visitor.page.evaluate("umami.track('after')")
@@ -489,13 +502,11 @@ def test_without_auto_track_only_calls_are_sent(visitor: Visitor) -> None:
         ("www.localhost,local", []),
     ],
 )
-def test_only_the_listed_domains_are_tracked(
-    visitor: Visitor, domains: str, names: list[tuple[str]]
-) -> None:
+def test_only_the_listed_domains_are_tracked(visitor: Visitor, domains: str, names: list[tuple[str]]) -> None:
     visitor.open("/", domains=domains)
     visitor.page.evaluate("umami.track('end')")
     visitor.sent(len(names))
-    assert visitor.events("event_name") == names
+    assert sorted(visitor.events("event_name")) == names
 
 
 @pytest.mark.parametrize(
@@ -516,7 +527,7 @@ def test_do_not_track_is_respected_where_the_page_asks_for_it(
     visitor.open("/", do_not_track=asked)
     visitor.page.evaluate("umami.track('end')")
     visitor.sent(len(names))
-    assert visitor.events("event_name") == names
+    assert sorted(visitor.events("event_name")) == names
 
 
 def test_a_visitor_can_disable_the_tracker(visitor: Visitor) -> None:
@@ -538,8 +549,8 @@ def test_a_tag_without_a_website_sends_nothing(visitor: Visitor) -> None:
 
 def test_an_answer_can_disable_the_tracker(visitor: Visitor) -> None:
     visitor.context.route("**/api/send", lambda route: route.fulfill(json={"disabled": True}))
-    visitor.open("/")
-    visitor.sent(1)
+    visitor.open("/", auto_track="false")
+    visitor.page.evaluate("umami.track('begin')")
     visitor.page.evaluate("umami.track('end')")
     visitor.sent(1)
 
@@ -590,7 +601,11 @@ def test_nothing_is_kept_in_the_browser(visitor: Visitor) -> None:
     visitor.page.evaluate("umami.identify('user-1', {plan: 'pro'})")
     visitor.sent(3)
     assert visitor.context.cookies() == []
-    assert visitor.page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]
+    assert visitor.page.evaluate("[document.cookie, localStorage.length, sessionStorage.length]") == [
+        "",
+        0,
+        0,
+    ]
     assert visitor.page.evaluate("indexedDB.databases()") == []
     assert visitor.page.evaluate("caches.keys()") == []
 

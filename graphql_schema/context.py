@@ -1,0 +1,65 @@
+"""What every resolver finds in `info.context`: who asks, from where, and the one way into the core."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Concatenate, ParamSpec, TypeVar
+
+import strawberry
+from starlette.requests import HTTPConnection
+
+from app import auth
+from app.context import ANONYMOUS, Actor, Ctx, Runtime
+from app.ingest.collect import Collector, Request
+from app.security import Keys
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Context:
+    """One HTTP request or one socket connection. Holds no session: each `run` is an operation of its own, so sibling
+    fields that resolve at the same time never share one across threads."""
+
+    runtime: Runtime
+    collector: Collector
+    request: Request
+    actor: Actor
+    connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
+
+    async def run(self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run one verb of the core as the actor who asks."""
+        return await self.runtime.run(self.actor, verb, *args, **kwargs)
+
+    async def identify_socket(self) -> None:
+        """Take the actor from `connection_init`: browsers cannot set headers on a socket."""
+        params = self.connection_params or {}
+        headers = {name.lower(): value for name, value in params.items() if isinstance(value, str)}
+        if _names_someone(headers):
+            self.actor = await _identify(self.runtime.keys, headers)
+
+
+Info = strawberry.Info[Context, None]
+
+
+async def open_context(connection: HTTPConnection) -> Context:
+    """The context of a request or socket handshake."""
+    state = connection.app.state
+    runtime: Runtime = state.runtime
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(connection.headers.raw)}
+    peer = connection.client.host if connection.client else ""
+    return Context(runtime, state.collector, Request(headers, peer), await _identify(runtime.keys, headers))
+
+
+def _names_someone(headers: Mapping[str, str]) -> bool:
+    return "authorization" in headers or "x-umami-share-token" in headers
+
+
+async def _identify(keys: Keys, headers: Mapping[str, str]) -> Actor:
+    if not _names_someone(headers):
+        return ANONYMOUS
+    # An encrypted token takes milliseconds to open the first time; the event loop must not wait for that.
+    return await asyncio.to_thread(auth.identify, keys, headers)

@@ -1,0 +1,20 @@
+"""Enums of the core as GraphQL enums: the core's names, with a description for each value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import EnumMeta
+from typing import Any, TypeVar
+
+import strawberry
+
+E = TypeVar("E", bound=EnumMeta)
+
+
+def described(enum: E, description: str, values: Mapping[str, str], *, name: str | None = None) -> E:
+    """Register an enum. Raises KeyError for a value that has no description."""
+    strawberry.enum(enum, name=name, description=description)
+    definition: Any = enum.__strawberry_definition__  # type: ignore[attr-defined]
+    for value in definition.values:
+        value.description = values[value.name]
+    return enum

@@ -1,0 +1,164 @@
+"""What can be changed, and hits sent by servers. Mutations return the changed object."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import strawberry
+
+from app import auth, websites
+from app.context import Ctx
+from app.errors import AppError, Invalid, Malformed
+from app.ingest.collect import Accepted, Outcome
+from app.ingest.payload import parse_hit
+from app.websites import KEEP
+from graphql_schema.context import Info
+from graphql_schema.inputs import MAX_BATCH, CreateWebsiteInput, TrackInput, UpdateWebsiteInput, to_text
+from graphql_schema.types import website_id
+from graphql_schema.website import User, Website
+
+_WebsiteId = Annotated[strawberry.ID, strawberry.argument(description="The website's id, a UUID.")]
+
+
+@strawberry.type(description="A successful login.")
+class Login:
+    token: str = strawberry.field(description="Send it as `Authorization: Bearer <token>`.")
+    user: User = strawberry.field(description="Who is logged in.")
+
+
+@strawberry.type(description="Why one hit of a batch was refused.")
+class TrackError:
+    code: str = strawberry.field(description="As `extensions.code` of an error.")
+    message: str = strawberry.field(description="What is wrong, for people.")
+    field: str | None = strawberry.field(description="The input field at fault, where there is one.")
+
+
+@strawberry.type(description="What became of a hit.")
+class TrackResult:
+    accepted: bool = strawberry.field(description="Whether it was taken: then it is on disk.")
+    dropped: str | None = strawberry.field(
+        default=None, description="Why it was understood but not stored, e.g. `bot`; null otherwise."
+    )
+    error: TrackError | None = strawberry.field(
+        default=None, description="Why it was refused; null otherwise. `track` answers with an error instead."
+    )
+    session_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The visitor's session, a UUID; null unless accepted."
+    )
+    visit_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The visit, a UUID; null unless accepted."
+    )
+    cache: str | None = strawberry.field(
+        default=None,
+        description="To be sent back as the header `x-umami-cache` with the visitor's next hit; null unless accepted.",
+    )
+
+
+@strawberry.type(description="What can be changed.")
+class Mutation:
+    @strawberry.mutation(description="A login token for a name and a password. Error `unauthenticated` if wrong.")
+    async def login(
+        self,
+        info: Info,
+        username: Annotated[str, strawberry.argument(description="The user's name.")],
+        password: Annotated[str, strawberry.argument(description="The user's password.")],
+    ) -> Login | None:
+        def verb(ctx: Ctx) -> Login:
+            found = auth.login(ctx, to_text(username, "username"), password)
+            return Login(token=found.token, user=User.of(found.user))
+
+        return await info.context.run(verb)
+
+    @strawberry.mutation(description="Create a website of your own.")
+    async def create_website(
+        self, info: Info, input: Annotated[CreateWebsiteInput, strawberry.argument(description="The new website.")]
+    ) -> Website | None:
+        def verb(ctx: Ctx) -> Website:
+            chosen_id = input.uuid()
+            return Website.of(
+                ctx,
+                websites.create(
+                    ctx, name=input.name, domain=input.domain, share_slug=input.share_id, website_id=chosen_id
+                ),
+            )
+
+        return await info.context.run(verb)
+
+    @strawberry.mutation(description="Change a website. What is not given stays as it is.")
+    async def update_website(
+        self,
+        info: Info,
+        id: _WebsiteId,
+        input: Annotated[UpdateWebsiteInput, strawberry.argument(description="What to change.")],
+    ) -> Website | None:
+        def verb(ctx: Ctx) -> Website:
+            row = websites.update(
+                ctx,
+                website_id(id),
+                name=input.required("name"),
+                domain=input.required("domain"),
+                share_slug=KEEP if input.share_id is strawberry.UNSET else input.share_id,
+            )
+            return Website.of(ctx, row)
+
+        return await info.context.run(verb)
+
+    @strawberry.mutation(description="Delete a website and everything collected for it. Answers what it was.")
+    async def delete_website(self, info: Info, id: _WebsiteId) -> Website | None:
+        return await info.context.run(lambda ctx: Website.of(ctx, websites.delete(ctx, website_id(id))))
+
+    @strawberry.mutation(description="Remove everything collected for a website and count from now on.")
+    async def reset_website(self, info: Info, id: _WebsiteId) -> Website | None:
+        return await info.context.run(lambda ctx: Website.of(ctx, websites.reset(ctx, website_id(id))))
+
+    @strawberry.mutation(
+        description="Send one hit; answered after it is on disk. Needs no login. The visitor's address and agent come "
+        "from the request's headers unless given."
+    )
+    async def track(
+        self, info: Info, input: Annotated[TrackInput, strawberry.argument(description="The hit.")]
+    ) -> TrackResult | None:
+        body = input.body()
+        try:
+            return _result(await info.context.collector.collect(body, info.context.request))
+        except Malformed as error:
+            raise _explained(error, body) from error
+
+    @strawberry.mutation(description="Send hits in order, each as if sent alone; one result for each.")
+    async def track_batch(
+        self, info: Info, inputs: Annotated[list[TrackInput], strawberry.argument(description="The hits, at most 500.")]
+    ) -> list[TrackResult] | None:
+        if len(inputs) > MAX_BATCH:
+            raise Invalid(f"A batch has at most {MAX_BATCH} hits", field="inputs")
+        bodies = [input.body() for input in inputs]
+        outcomes = await info.context.collector.collect_batch(bodies, info.context.request)
+        return [_item(outcome, body) for outcome, body in zip(outcomes, bodies, strict=True)]
+
+
+def _result(outcome: Outcome) -> TrackResult:
+    if not isinstance(outcome, Accepted):
+        return TrackResult(accepted=False, dropped=outcome.reason)
+    return TrackResult(
+        accepted=True,
+        session_id=strawberry.ID(str(outcome.session_id)),
+        visit_id=strawberry.ID(str(outcome.visit_id)),
+        cache=outcome.cache,
+    )
+
+
+def _item(outcome: Outcome | AppError, body: dict[str, Any]) -> TrackResult:
+    if not isinstance(outcome, AppError):
+        return _result(outcome)
+    error = _explained(outcome, body) if isinstance(outcome, Malformed) else outcome
+    return TrackResult(accepted=False, error=TrackError(code=error.code, message=error.message, field=error.field))
+
+
+def _explained(error: Malformed, body: dict[str, Any]) -> AppError:
+    """The same refusal naming the input field: Umami's wire format says only that the payload is at fault."""
+    website = {"website": "00000000-0000-0000-0000-000000000000"}
+    for name, value in body["payload"].items():
+        try:
+            parse_hit({"type": body["type"], "payload": {**website, name: value}})
+        except Malformed:
+            return Invalid(f"{name} is not acceptable", field=name)
+    return error

@@ -1,0 +1,128 @@
+"""What can be asked."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import strawberry
+
+from app import access, auth, websites
+from app.context import Actor, Ctx, Kind
+from app.stats.period import MAX_BUCKETS
+from graphql_schema import inputs
+from graphql_schema.context import Info
+from graphql_schema.inputs import MAX_PAGE, to_text
+from graphql_schema.types import PageInfo, from_cursor, page_size, to_cursor, website_id
+from graphql_schema.website import User, Website
+
+
+@strawberry.type(description="A website, and where it stands in the list.")
+class WebsiteEdge:
+    cursor: str = strawberry.field(description="Its position, to be passed as `after`.")
+    node: Website = strawberry.field(description="The website.")
+
+
+@strawberry.type(description="A page of websites, ordered by name.")
+class WebsiteConnection:
+    nodes: list[Website] = strawberry.field(description="The websites of this page.")
+    edges: list[WebsiteEdge] = strawberry.field(description="The same, each with its cursor.")
+    page_info: PageInfo = strawberry.field(description="Where this page lies in the list.")
+    total_count: int = strawberry.field(description="Websites in the whole list.")
+
+
+@strawberry.type(description="A share link: one website, readable by anyone who knows the link.")
+class Share:
+    website: Website = strawberry.field(description="The website. All its figures can be read through this field.")
+    token: str = strawberry.field(description="Reads this website when sent as the header `x-umami-share-token`.")
+
+
+@strawberry.type(description="What a request may ask for at most.")
+class Limits:
+    max_range_days: int = strawberry.field(description="Days of a period.")
+    max_buckets: int = strawberry.field(description="Buckets of a series.")
+    max_nodes: int = strawberry.field(description="Rows of a page, `first`.")
+    max_dimensions: int = strawberry.field(description="Dimensions of a breakdown, `by`.")
+    max_conditions: int = strawberry.field(description="Conditions of a filter, `where`.")
+    max_values: int = strawberry.field(description="Values of one `in` or `notIn`.")
+    max_batch: int = strawberry.field(description="Hits of one `trackBatch`.")
+    max_depth: int = strawberry.field(description="Nested fields of a document.")
+    max_aliases: int = strawberry.field(description="Aliases of an operation, fragments counted where they are spread.")
+    max_tokens: int = strawberry.field(description="Tokens of a document.")
+
+
+@strawberry.type(description="What can be asked.")
+class Query:
+    @strawberry.field(description="The user who asks; null for anyone who is not logged in.")
+    async def me(self, info: Info) -> User | None:
+        return await info.context.run(lambda ctx: User.of(ctx.user) if ctx.user else None)
+
+    @strawberry.field(description="A website that you may read. Error `not-found` if there is none.")
+    async def website(
+        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id, a UUID.")]
+    ) -> Website | None:
+        return await info.context.run(lambda ctx: Website.of(ctx, websites.get(ctx, website_id(id))))
+
+    @strawberry.field(description="Your own websites, by name.")
+    async def websites(
+        self,
+        info: Info,
+        first: Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")] = 20,
+        after: Annotated[
+            str | None, strawberry.argument(description="Cursor of the website before the page; the start if absent.")
+        ] = None,
+        search: Annotated[
+            str | None, strawberry.argument(description="Part of the name or domain, upper or lower case.")
+        ] = None,
+    ) -> WebsiteConnection | None:
+        return await info.context.run(_websites, first, after, search)
+
+    @strawberry.field(description="The website behind a share link. Error `not-found` if there is none.")
+    async def share(
+        self, info: Info, slug: Annotated[str, strawberry.argument(description="The last part of the link.")]
+    ) -> Share | None:
+        context = info.context
+        opened = await context.run(auth.open_share, to_text(slug, "slug"))
+        reader = Actor(Kind.SHARE, website_id=opened.website_id)
+        website = await context.runtime.run(
+            reader, lambda ctx: Website.of(ctx, websites.get(ctx, opened.website_id))
+        )
+        return Share(website=website, token=opened.token)
+
+    @strawberry.field(description="What a request may ask for at most.")
+    def limits(self, info: Info) -> Limits:
+        settings = info.context.runtime.settings
+        return Limits(
+            max_range_days=inputs.MAX_RANGE_DAYS,
+            max_buckets=MAX_BUCKETS,
+            max_nodes=MAX_PAGE,
+            max_dimensions=inputs.MAX_DIMENSIONS,
+            max_conditions=inputs.MAX_CONDITIONS,
+            max_values=inputs.MAX_VALUES,
+            max_batch=inputs.MAX_BATCH,
+            max_depth=settings.graphql_max_depth,
+            max_aliases=settings.graphql_max_aliases,
+            max_tokens=settings.graphql_max_tokens,
+        )
+
+    @strawberry.field(description="Version of this server.")
+    def version(self) -> str:
+        return version("dashi-analytics")
+
+
+def _websites(ctx: Ctx, first: int, after: str | None, search: str | None) -> WebsiteConnection:
+    limit = page_size(first, MAX_PAGE)
+    access.user(ctx)
+    position = None
+    if after is not None:
+        name, last_id = from_cursor(after, (str, str))
+        position = (name, website_id(last_id))
+    page = websites.own(ctx, search=to_text(search, "search"), limit=limit + 1, after=position)
+    nodes = [Website.of(ctx, row) for row in page.rows[:limit]]
+    edges = [WebsiteEdge(cursor=to_cursor(node.name, node.id), node=node) for node in nodes]
+    return WebsiteConnection(
+        nodes=nodes,
+        edges=edges,
+        page_info=PageInfo(has_next_page=len(page.rows) > limit, end_cursor=edges[-1].cursor if edges else None),
+        total_count=page.count,
+    )

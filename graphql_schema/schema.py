@@ -1,0 +1,54 @@
+"""The schema, and how one operation runs."""
+
+from __future__ import annotations
+
+import strawberry
+from graphql import GraphQLError, NoSchemaIntrospectionCustomRule, ValidationRule
+from strawberry.extensions import AddValidationRules, MaxTokensLimiter
+from strawberry.printer import print_schema
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from app.settings import Settings
+from graphql_schema.errors import public
+from graphql_schema.limits import ParsedOnce, ValidatedOnce, extent_rule
+from graphql_schema.mutation import Mutation
+from graphql_schema.query import Query
+from graphql_schema.types import SCALARS
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema with Dashi's errors."""
+
+    def process_errors(
+        self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
+    ) -> None:
+        # In place: this very list is what is answered.
+        errors[:] = [public(error) for error in errors]
+
+
+def make_schema(settings: Settings) -> Schema:
+    """The schema with this instance's limits. Extensions are factories: an instance belongs to one request."""
+    rules: list[type[ValidationRule]] = [extent_rule(settings.graphql_max_depth, settings.graphql_max_aliases)]
+    if not settings.introspection:
+        rules.append(NoSchemaIntrospectionCustomRule)
+    return Schema(
+        Query,
+        Mutation,
+        config=StrawberryConfig(
+            scalar_map=SCALARS,
+            # Suggestions would tell what introspection is not to tell.
+            disable_field_suggestions=not settings.introspection,
+        ),
+        extensions=[
+            lambda: MaxTokensLimiter(settings.graphql_max_tokens),
+            lambda: AddValidationRules(rules),
+            ParsedOnce,
+            ValidatedOnce,
+        ],
+    )
+
+
+def print_sdl() -> str:
+    """The schema in SDL, as committed in `schema.graphql`."""
+    return print_schema(make_schema(Settings())) + "\n"

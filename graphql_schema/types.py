@@ -1,0 +1,156 @@
+"""Scalars, and the types that several others share."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NewType
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import orjson
+import strawberry
+from graphql import GraphQLError
+from strawberry.types.scalar import ScalarDefinition
+
+from app.errors import Invalid, NotFound
+from app.stats.period import day_end, day_start
+
+Int64 = NewType("Int64", int)
+LocalDateTime = NewType("LocalDateTime", dt.datetime)
+Data = NewType("Data", object)
+
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One end of a period as written: a day, a local time or an instant."""
+
+    day: dt.date | None
+    time: dt.datetime | None
+
+    def first(self, zone: ZoneInfo) -> dt.datetime:
+        """The instant it begins. Raises OverflowError outside the years 1 to 9999."""
+        if self.day is not None:
+            return day_start(self.day, zone)
+        assert self.time is not None
+        local = self.time if self.time.tzinfo else self.time.replace(tzinfo=zone)
+        return local.astimezone(dt.UTC).replace(microsecond=local.microsecond // 1000 * 1000)
+
+    def last(self, zone: ZoneInfo) -> dt.datetime:
+        """The instant it ends: of a day the last millisecond. Raises OverflowError outside the years 1 to 9999."""
+        return day_end(self.day, zone) if self.day is not None else self.first(zone)
+
+
+def _parse_moment(value: object) -> Moment:
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        try:
+            if len(value) == 10:
+                return Moment(dt.date.fromisoformat(value), None)
+            return Moment(None, dt.datetime.fromisoformat(value))
+        except ValueError:
+            pass  # it looks like a date, but there is no such day or hour
+    raise GraphQLError(
+        f"{value!r:.60} is no date (2026-11-10), local time (2026-11-10T09:30) or instant (2026-11-10T09:30:00Z)"
+    )
+
+
+def _parse_int64(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
+        return value
+    raise GraphQLError(f"Int64 cannot represent {value!r:.60}")
+
+
+def iso(instant: dt.datetime) -> str:
+    """An instant as every answer shows it: UTC, milliseconds, `Z`."""
+    return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _parse_instant(value: object) -> dt.datetime:
+    moment = _parse_moment(value)
+    if moment.time is None or moment.time.tzinfo is None:
+        raise GraphQLError(f"{value!r:.60} is no instant: give a time and an offset, as 2026-11-10T09:30:00Z")
+    return moment.time.astimezone(dt.UTC)
+
+
+SCALARS: Final[dict[object, ScalarDefinition]] = {
+    Int64: strawberry.scalar(
+        name="Int64",
+        description="A whole number of 64 bits, as a JSON number.",
+        serialize=lambda value: value,
+        parse_value=_parse_int64,
+    ),
+    dt.datetime: strawberry.scalar(
+        name="DateTime",
+        description="An instant: ISO 8601 in UTC with milliseconds, `2026-11-10T09:30:00.000Z`.",
+        serialize=iso,
+        parse_value=_parse_instant,
+    ),
+    LocalDateTime: strawberry.scalar(
+        name="LocalDateTime",
+        description="A wall-clock time in the period's time zone, without an offset: `2026-11-10T00:00:00`.",
+        serialize=lambda value: value.isoformat(timespec="seconds"),
+    ),
+    Moment: strawberry.scalar(
+        name="Moment",
+        description=(
+            "One end of a period: an instant (`2026-11-10T09:30:00Z`), a wall-clock time in the period's time zone "
+            "(`2026-11-10T09:30`), or a day there (`2026-11-10`: as a start its first instant, as an end its last "
+            "millisecond)."
+        ),
+        parse_value=_parse_moment,
+    ),
+    Data: strawberry.scalar(
+        name="JSON",
+        description="Any JSON value.",
+        serialize=lambda value: value,
+    ),
+}
+
+
+@strawberry.type(description="Where a page of a connection lies in the whole.")
+class PageInfo:
+    has_next_page: bool = strawberry.field(description="Whether more follows `endCursor`.")
+    end_cursor: str | None = strawberry.field(
+        description="Cursor of the last row of this page, to be passed as `after`; null for an empty page."
+    )
+
+
+def website_id(text: str) -> UUID:
+    """The id in a `website(id:)`. What is no UUID names no website: NotFound."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound("Website not found") from None
+
+
+def to_cursor(*key: str | int | None) -> str:
+    """A keyset position as opaque text."""
+    return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")
+
+
+def from_cursor(text: str, kinds: Sequence[type | tuple[type, ...]]) -> list[Any]:
+    """The position in a cursor, its parts of these types. Raises Invalid for what this connection did not hand out."""
+    try:
+        key = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError):
+        key = None
+    if not isinstance(key, list) or len(key) != len(kinds) or not all(map(_fits, key, kinds)):
+        raise Invalid("This cursor does not belong to this connection", field="after")
+    return key
+
+
+def _fits(value: object, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool) and not (isinstance(value, str) and "\0" in value)
+
+
+def page_size(first: int, most: int) -> int:
+    """`first`, or Invalid unless it is within 1 to `most`."""
+    if not 1 <= first <= most:
+        raise Invalid(f"first must be within 1 to {most}", field="first")
+    return first

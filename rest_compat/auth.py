@@ -1,0 +1,92 @@
+"""Login, tokens and share links (Umami v2 REST behaviour §3.1, §3.2, §3.5)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from app import access, auth
+from app.context import Ctx, Kind
+from app.settings import Settings
+from rest_compat import params, shapes
+from rest_compat.deps import Answer, Asked, Call, Route, json_answer
+
+_USER_EXAMPLE: Final = {
+    "id": str(auth.STOCK_ADMIN_ID),
+    "username": "admin",
+    "role": "admin",
+    "createdAt": "2026-11-23T13:27:24.997Z",
+    "isAdmin": True,
+}
+
+
+def login(ctx: Ctx, asked: Asked) -> object:
+    opened = auth.login(ctx, asked.params["username"], asked.params["password"])
+    return {"token": opened.token, "user": shapes.user(opened.user)}
+
+
+def verify(ctx: Ctx, asked: Asked) -> object:
+    """The user of the token; null for a share token, which is valid and nobody's."""
+    access.authenticated(ctx)
+    return shapes.user(ctx.user) if ctx.user else None
+
+
+def me(ctx: Ctx, asked: Asked) -> object:
+    access.authenticated(ctx)
+    share = auth.share_actor(ctx.keys, asked.headers.get("x-umami-share-token", ""))
+    opened = (
+        {"websiteId": str(share.website_id), "iat": share.issued_at} if share.kind is Kind.SHARE else None
+    )
+    if ctx.user is None:
+        return {"user": None, "shareToken": opened}
+    return {
+        "user": shapes.user(ctx.user),
+        "token": auth.bearer_token(asked.headers),
+        "shareToken": opened,
+    }
+
+
+def share(ctx: Ctx, asked: Asked) -> object:
+    opened = auth.open_share(ctx, asked.path["shareId"])
+    return {"websiteId": str(opened.website_id), "token": opened.token}
+
+
+async def logout(call: Call) -> Answer:
+    """Nothing to do: a token is forgotten by whoever holds it."""
+    return json_answer({"ok": True})
+
+
+def routes(settings: Settings) -> list[Route]:
+    credentials = (params.text("username", "Name of the user."), params.text("password", "Password."))
+    return [
+        Route(
+            "POST",
+            "/api/auth/login",
+            "Log in with name and password",
+            login,
+            body=credentials,
+            request_example={"username": "admin", "password": "…"},
+            example={"token": "eyJhbGciOiJIUzI1NiJ9…", "user": _USER_EXAMPLE},
+            public=True,
+            refusal="message.incorrect-username-password",
+            also={401: {"error": "message.incorrect-username-password"}},
+        ),
+        Route("POST", "/api/auth/verify", "The user of a token", verify, example=_USER_EXAMPLE),
+        Route("GET", "/api/auth/verify", "The user of a token", verify, example=_USER_EXAMPLE),
+        Route("POST", "/api/auth/logout", "Log out", raw=logout, example={"ok": True}, public=True),
+        Route(
+            "GET",
+            "/api/me",
+            "Who asks",
+            me,
+            example={"user": _USER_EXAMPLE, "token": "eyJhbGciOiJIUzI1NiJ9…", "shareToken": None},
+        ),
+        Route(
+            "GET",
+            "/api/share/{shareId}",
+            "A token that reads the website behind a share link",
+            share,
+            example={"websiteId": "765b9d7c-35d0-4c93-a87f-c869a11eabf2", "token": "eyJhbGciOiJIUzI1NiJ9…"},
+            public=True,
+            also={404: {"error": "Not found"}},
+        ),
+    ]

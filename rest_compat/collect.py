@@ -1,0 +1,144 @@
+"""`POST /api/send` and `POST /api/batch`: the thinnest way from a socket to the collector (Umami v2 REST behaviour §2)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from app.errors import AppError, Denied, Malformed, Unavailable
+from app.ingest.collect import Accepted, Dropped, Outcome, Request
+from app.settings import Settings
+from rest_compat import errors
+from rest_compat.deps import Answer, Call, Headers, Raw, Route, json_answer
+
+# How many hits of a batch are taken before other requests get their turn.
+_TURN: Final = 100
+_BEEP: Final = b'{"beep":"boop"}'
+_FORBIDDEN: Final = b'{"error":"Forbidden"}'
+
+EVENT_EXAMPLE: Final = {
+    "type": "event",
+    "payload": {
+        "website": "765b9d7c-35d0-4c93-a87f-c869a11eabf2",
+        "hostname": "example.com",
+        "screen": "1920x1080",
+        "language": "en-US",
+        "title": "Home",
+        "url": "/p?q=1",
+        "referrer": "",
+        "name": "signup",
+        "data": {"plan": "pro"},
+        "tag": "a",
+        "id": "user-1",
+    },
+}
+_ACCEPTED_EXAMPLE: Final = {
+    "cache": "eyJhbGciOiJIUzI1NiJ9…",
+    "sessionId": "1172824f-0864-59d0-ad32-35060a6e1730",
+    "visitId": "7e0197f3-85e6-5743-adfc-9d5698793bb9",
+}
+_BATCH_EXAMPLE: Final = {
+    "size": 2,
+    "processed": 1,
+    "errors": 1,
+    "details": [{"index": 1, "response": {"error": ["payload: "]}}],
+}
+
+
+def _dropped(reason: str) -> Headers:
+    return ((b"x-dashi-dropped", reason.encode()),)
+
+
+def sender(settings: Settings) -> Raw:
+    """The answer to one hit: 200 only after it is on disk."""
+    limit = settings.max_body_bytes
+
+    async def send(call: Call) -> Answer:
+        body = await call.json(limit)
+        try:
+            outcome = await call.collector.collect(body, Request(call.headers, call.peer))
+        except Denied:
+            return Answer(_FORBIDDEN, 403, _dropped("ignored-address"))
+        if isinstance(outcome, Dropped):
+            return Answer(_BEEP, 200, _dropped(outcome.reason))
+        return json_answer(_accepted(outcome))
+
+    return send
+
+
+def _accepted(outcome: Accepted) -> dict[str, str]:
+    return {
+        "cache": outcome.cache,
+        "sessionId": str(outcome.session_id),
+        "visitId": str(outcome.visit_id),
+    }
+
+
+def batcher(settings: Settings) -> Raw:
+    """The answer to many hits, each handled in order as if sent alone with the same headers."""
+    limit = settings.max_body_bytes
+
+    async def batch(call: Call) -> Answer:
+        bodies = await call.json(limit)
+        if not isinstance(bodies, list):
+            raise Malformed([])
+        request = Request(call.headers, call.peer)
+        outcomes: list[Outcome | AppError] = []
+        for first in range(0, len(bodies), _TURN):
+            outcomes += await call.collector.collect_batch(bodies[first : first + _TURN], request)
+            await asyncio.sleep(0)
+        return _batch_answer(outcomes)
+
+    return batch
+
+
+def _batch_answer(outcomes: list[Outcome | AppError]) -> Answer:
+    failed = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, AppError)]
+    # A batch of which nothing could be written is worth sending again as a whole.
+    if outcomes and all(isinstance(outcome, Unavailable) for outcome in outcomes):
+        raise failed[0][1]
+    details = [{"index": index, "response": _refused(error)} for index, error in failed]
+    answer = json_answer(
+        {
+            "size": len(outcomes),
+            "processed": len(outcomes) - len(failed),
+            "errors": len(failed),
+            "details": details,
+        }
+    )
+    reasons = {outcome.reason for outcome in outcomes if isinstance(outcome, Dropped)}
+    reasons |= {"ignored-address" for _, error in failed if isinstance(error, Denied)}
+    return Answer(answer.body, headers=_dropped(", ".join(sorted(reasons))) if reasons else ())
+
+
+def _refused(error: AppError) -> dict[str, object]:
+    return {"error": "Forbidden"} if isinstance(error, Denied) else errors.body(error)
+
+
+def routes(settings: Settings) -> list[Route]:
+    send = Route(
+        "POST",
+        "/api/send",
+        "Record a page view, a custom event or an identification",
+        raw=sender(settings),
+        example=_ACCEPTED_EXAMPLE,
+        request_example=EVENT_EXAMPLE,
+        public=True,
+        also={
+            400: {"error": ["payload: "]},
+            403: {"error": "Forbidden"},
+            413: {"error": "Request body too large"},
+            503: {"error": Unavailable.default},
+        },
+    )
+    batch = Route(
+        "POST",
+        "/api/batch",
+        "Record many hits, each as if sent alone",
+        raw=batcher(settings),
+        example=_BATCH_EXAMPLE,
+        request_example=[EVENT_EXAMPLE],
+        public=True,
+        also={400: {"error": []}, 413: {"error": "Request body too large"}},
+    )
+    return [send, batch]

@@ -1,0 +1,87 @@
+"""Umami's keys and formats for what the core answers (Umami v2 REST behaviour §1.6, §3)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from app.models import User, Website
+from app.websites import WebsitePage
+
+Json = dict[str, Any]
+
+
+def instant(at: dt.datetime | None) -> str | None:
+    """ISO 8601 in UTC, always with milliseconds and `Z`."""
+    if at is None:
+        return None
+    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def bucket(at: dt.datetime) -> str:
+    """The start of a bucket as wall-clock time, without a zone."""
+    return f"{at:%Y-%m-%d %H:%M:%S}" if at.year >= 1000 else at.isoformat(" ", "seconds")
+
+
+def user(one: User) -> Json:
+    return {
+        "id": str(one.user_id),
+        "username": one.username,
+        "role": one.role,
+        "createdAt": instant(one.created_at),
+        "isAdmin": one.is_admin,
+    }
+
+
+def website(one: Website) -> Json:
+    """Always all keys. There is no soft deletion here, so `deletedAt` is null."""
+    return {
+        "id": str(one.website_id),
+        "name": one.name,
+        "domain": one.domain,
+        "shareId": one.share_slug,
+        "resetAt": instant(one.reset_at),
+        "userId": str(one.user_id) if one.user_id else None,
+        "teamId": str(one.team_id) if one.team_id else None,
+        "createdBy": str(one.created_by) if one.created_by else None,
+        "createdAt": instant(one.created_at),
+        "updatedAt": instant(one.updated_at),
+        "deletedAt": None,
+    }
+
+
+def website_row(one: Website) -> Json:
+    """A website in a list of its owner's."""
+    owner = one.owner
+    return {
+        **website(one),
+        "user": {"username": owner.username, "id": str(owner.user_id)} if owner else None,
+    }
+
+
+def page(rows: Iterable[Json], count: int, params: Json, order_by: str = "") -> Json:
+    """The envelope of every list; without an order there is no `orderBy`."""
+    envelope: Json = {
+        "data": list(rows),
+        "count": count,
+        "page": params["page"],
+        "pageSize": params["pageSize"],
+    }
+    return {**envelope, "orderBy": order_by} if order_by else envelope
+
+
+def website_page(found: WebsitePage, params: Json, order_by: str) -> Json:
+    return page(map(website_row, found.rows), found.count, params, order_by)
+
+
+def merged_languages(rows: Sequence[tuple[str | None, int]]) -> list[Json]:
+    """Counts by the lower-case part before `-` (`en-US` and `en-GB` are `en`), in order of first appearance.
+
+    Umami merges after limit and offset and sorts no more (§3.6).
+    """
+    merged: dict[str | None, int] = {}
+    for value, count in rows:
+        language = value.partition("-")[0].lower() if value else value
+        merged[language] = merged.get(language, 0) + count
+    return [{"x": language, "y": count} for language, count in merged.items()]

@@ -1,0 +1,232 @@
+"""Statistics of a website (Umami v2 REST behaviour §3.6): parsers into the statistics of `app.stats`, and their shapes."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from app import websites
+from app.context import Ctx
+from app.errors import Invalid
+from app.settings import Settings
+from app.stats import channels, events, queries
+from app.stats.filters import Condition, Operator
+from app.stats.period import ALL_TIME, Period
+from app.stats.scope import Scope, open_scope
+from rest_compat import filters, params, shapes
+from rest_compat.deps import Asked, Route
+from rest_compat.shapes import Json
+
+_UTC: Final = ZoneInfo("UTC")
+# What the dashboard sends for "all time".
+_ALL_TIME: Final = (0, 1)
+_FIGURES: Final = ("pageviews", "visitors", "visits", "bounces", "totaltime")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A `type` of `metrics` and `values`."""
+
+    field: str  # grouped by
+    column: str  # searched, and listed by `values`
+    measure: str = "visitors"
+    with_country: bool = False
+
+
+def _plain(field: str) -> Metric:
+    return Metric(field, field)
+
+
+METRICS: Final[Mapping[str, Metric]] = {
+    "url": _plain("path"),
+    "entry": Metric("entry", "path"),
+    "exit": Metric("exit", "path"),
+    "host": _plain("hostname"),
+    "event": Metric("event", "event", measure="events"),
+    "region": Metric("region", "region", with_country=True),
+    "city": Metric("city", "city", with_country=True),
+    **{
+        name: _plain(name)
+        for name in (
+            "referrer",
+            "title",
+            "query",
+            "tag",
+            "browser",
+            "os",
+            "device",
+            "screen",
+            "country",
+            "language",
+        )
+    },
+}
+
+_COMPARED: Final[Mapping[str, Callable[[Period], Period]]] = {"yoy": Period.previous_year}
+
+
+def active(ctx: Ctx, asked: Asked) -> object:
+    return {"visitors": queries.active_visitors(ctx, asked.id("websiteId"))}
+
+
+def stats(ctx: Ctx, asked: Asked) -> object:
+    scope = _scope(ctx, asked)
+    now = queries.summary(ctx, scope)
+    before = queries.summary(ctx, scope.over(_compared(scope, asked)))
+    return {name: {"value": getattr(now, name), "prev": getattr(before, name)} for name in _FIGURES}
+
+
+def pageviews(ctx: Ctx, asked: Asked) -> object:
+    scope = _scope(ctx, asked)
+    answer = _pageviews(ctx, scope, asked)
+    if not asked.params["compare"]:
+        return answer
+    before = scope.over(_compared(scope, asked))
+    return {
+        **answer,
+        **_bounds(scope.period),
+        "compare": {**_pageviews(ctx, before, asked), **_bounds(before.period)},
+    }
+
+
+def _pageviews(ctx: Ctx, scope: Scope, asked: Asked) -> Json:
+    unit = scope.period.clamp(asked.params["unit"])
+    series = queries.series(ctx, scope, unit, ("pageviews", "visitors"), fill=False)
+    return {
+        name: [
+            {"x": shapes.bucket(at), "y": count} for at, count in zip(series.at, counts, strict=True) if count
+        ]
+        for name, counts in (("pageviews", series.pageviews), ("sessions", series.visitors))
+    }
+
+
+def event_series(ctx: Ctx, asked: Asked) -> object:
+    scope = _scope(ctx, asked)
+    points = events.event_series(ctx, scope, scope.period.clamp(asked.params["unit"]))
+    return [{"x": point.name, "t": shapes.bucket(point.at), "y": point.count} for point in points]
+
+
+def metrics(ctx: Ctx, asked: Asked) -> object:
+    kind, search = asked.params["type"], asked.params["search"]
+    if kind == "channel":
+        return [{"x": name, "y": count} for name, count in channels.channels(ctx, _scope(ctx, asked))]
+    metric = METRICS.get(kind)
+    if metric is None:
+        websites.get(ctx, asked.id("websiteId"))
+        raise Invalid
+    searched = [Condition(metric.column, Operator.CONTAINS, (search,))] if search else []
+    rows = queries.breakdown(
+        ctx,
+        _scope(ctx, asked, *searched),
+        (metric.field, "country") if metric.with_country else (metric.field,),
+        measures=(metric.measure,),
+        order_by=metric.measure,
+        limit=asked.params["limit"],
+        offset=asked.params["offset"],
+    )
+    counted = [(row.values, getattr(row, metric.measure)) for row in rows]
+    if metric.with_country:
+        return [{"x": values[0], "y": count, "country": values[1]} for values, count in counted]
+    if kind == "language":
+        return shapes.merged_languages([(values[0], count) for values, count in counted])
+    return [{"x": values[0], "y": count} for values, count in counted]
+
+
+def values(ctx: Ctx, asked: Asked) -> object:
+    kind = asked.params["type"]
+    metric = METRICS.get(kind)
+    scope = open_scope(ctx, asked.id("websiteId"), _period(asked.params))
+    if kind in ("segment", "cohort"):
+        return []
+    if metric is None:
+        raise Invalid("Invalid type.", field="type")
+    found = queries.values(ctx, scope, metric.column, asked.params["search"])
+    return [{"value": value, "count": count} for value, count in found]
+
+
+def _scope(ctx: Ctx, asked: Asked, *more: Condition) -> Scope:
+    website_id = asked.id("websiteId")
+    # Before the filters: who may not see the website is not told what it lacks.
+    websites.get(ctx, website_id)
+    return open_scope(ctx, website_id, _period(asked.params), filters.where(asked.params, *more))
+
+
+def _period(given: Mapping[str, Any]) -> Period:
+    zone = given.get("timezone", _UTC)
+    if (given["startAt"], given["endAt"]) == _ALL_TIME:
+        return ALL_TIME(zone)
+    return Period(_at(given["startAt"]), _at(given["endAt"]), zone)
+
+
+def _at(milliseconds: int) -> dt.datetime:
+    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=milliseconds)
+
+
+def _compared(scope: Scope, asked: Asked) -> Period:
+    return _COMPARED.get(asked.params["compare"], Period.previous)(scope.period)
+
+
+def _bounds(period: Period) -> Json:
+    return {"startDate": shapes.instant(period.start), "endDate": shapes.instant(period.end)}
+
+
+def routes(settings: Settings) -> list[Route]:
+    one = "/api/websites/{websiteId}"
+    compare = params.optional(
+        params.text("compare", "`yoy`: with the same days a year before; else with the period just before."), ""
+    )
+    kind = params.text("type", f"One of {', '.join(METRICS)}, channel.")
+    listed = params.text("type", f"One of {', '.join(METRICS)}, segment, cohort.")
+    limit = params.optional(params.integer("limit", "Most rows."), 500)
+    offset = params.optional(params.integer("offset", "Rows left out at the beginning."), 0)
+    buckets = (*params.RANGE, params.unit(), params.timezone())
+    point = {"x": "2026-11-10 00:00:00", "y": 5}
+    figure = {"value": 6, "prev": 0}
+    return [
+        Route("GET", f"{one}/active", "Visitors of the last five minutes", active, example={"visitors": 5}),
+        Route(
+            "GET",
+            f"{one}/stats",
+            "Totals, with those of a period before",
+            stats,
+            query=(*params.RANGE, compare, *filters.FIELDS),
+            example=dict.fromkeys(_FIGURES, figure),
+        ),
+        Route(
+            "GET",
+            f"{one}/pageviews",
+            "Page views and visitors over time; empty buckets are left out",
+            pageviews,
+            query=(*buckets, compare, *filters.FIELDS),
+            example={"pageviews": [point], "sessions": [point]},
+        ),
+        Route(
+            "GET",
+            f"{one}/metrics",
+            "The most frequent values of a kind",
+            metrics,
+            query=(kind, *params.RANGE, limit, offset, params.SEARCH, *filters.FIELDS),
+            example=[{"x": "/", "y": 46}, {"x": "/docs", "y": 17}],
+            also={400: {"error": "Bad request"}},
+        ),
+        Route(
+            "GET",
+            f"{one}/events/series",
+            "Custom events over time; empty buckets are left out",
+            event_series,
+            query=(*buckets, *filters.FIELDS),
+            example=[{"x": "purchase", "t": "2026-11-10 10:00:00", "y": 1}],
+        ),
+        Route(
+            "GET",
+            f"{one}/values",
+            "Values to suggest for a filter: the ten most frequent",
+            values,
+            query=(listed, *params.RANGE, params.SEARCH),
+            example=[{"value": "/", "count": 5}],
+            also={400: {"error": "Invalid type."}},
+        ),
+    ]
