@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from importlib.metadata import version
 from typing import Annotated
@@ -10,7 +11,9 @@ import sqlalchemy as sa
 import typer
 import uvicorn
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from app.demo import SITES, WEBSITE_IDS, fill
 from app.errors import AppError, NotFound
 from app.main import create_app, open_accounts, open_runtime
 from app.models import User
@@ -48,28 +51,55 @@ def serve(
     Every setting comes from the environment (see docs/settings.md). Without any, events and accounts are files
     under ./data and the server listens on http://127.0.0.1:3000.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
-    settings = Settings().model_copy(update=given)
+    settings = _served_settings(host, port)
     runtime, password = open_runtime(settings)
     runtime.close()
-    _welcome(settings, password)
-    uvicorn.run(
-        "app.main:create_app" if settings.workers > 1 else create_app(settings),
-        factory=settings.workers > 1,
-        workers=settings.workers,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        server_header=False,
-        # The visitor's address is read by the rules of collecting, from headers it is told to trust.
-        proxy_headers=False,
-        timeout_graceful_shutdown=8,
-        log_level="warning",
-    )
+    _serve(settings, password)
+
+
+@cli.command()
+def demo(
+    serve: Annotated[bool, typer.Option(help="Serve the websites when they are filled.")] = True,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Days of traffic, up to today.")] = 365,
+    seed: Annotated[int, typer.Option(help="Another seed gives other traffic.")] = 7,
+    host: Annotated[str | None, typer.Option(help="As for serve.")] = None,
+    port: Annotated[int | None, typer.Option(help="As for serve.")] = None,
+) -> None:
+    """Fill three websites with invented traffic, then serve them.
+
+    The same day, days and seed give the same figures. Where the websites are there already, nothing is added.
+    """
+    settings = _served_settings(host, port)
+    runtime, password = open_runtime(settings)
+    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        with _day_bar() as bar:
+            task = bar.add_task("Inventing visits", total=days, events=0)
+            stored = fill(
+                runtime,
+                today,
+                days,
+                seed,
+                lambda done, events: bar.update(task, completed=done, events=events),
+            )
+            bar.update(task, completed=days, events=stored, visible=bool(stored))
+    except BaseException:
+        # The password is made already and shown nowhere else, so an interrupted filling must not swallow it.
+        if password:
+            _print_password(password)
+        raise
+    finally:
+        runtime.close()
+    if stored:
+        console.print(f"{stored:,} events of {days} days are in.")
+    else:
+        console.print("The demo's websites are already there. Nothing was added.")
+    for site in SITES:
+        console.print(f"  {site.name:<36} {WEBSITE_IDS[site.key]}")
+    if serve:
+        _serve(settings, password)
+    elif password:
+        _print_password(password)
 
 
 @cli.command()
@@ -114,6 +144,43 @@ def set_password(
     console.print(f"The password of [bold]{username}[/bold] is set.")
     if password is None:
         _print_password(chosen, username)
+
+
+def _served_settings(host: str | None, port: int | None) -> Settings:
+    """Settings with what the command line gives, and logs set up for serving."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
+    return Settings().model_copy(update=given)
+
+
+def _serve(settings: Settings, password: str | None) -> None:
+    _welcome(settings, password)
+    uvicorn.run(
+        "app.main:create_app" if settings.workers > 1 else create_app(settings),
+        factory=settings.workers > 1,
+        workers=settings.workers,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        server_header=False,
+        # The visitor's address is read by the rules of collecting, from headers it is told to trust.
+        proxy_headers=False,
+        timeout_graceful_shutdown=8,
+        log_level="warning",
+    )
+
+
+def _day_bar() -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("day {task.completed:.0f} of {task.total:.0f}, {task.fields[events]:,} events"),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console)
 
 
 def _welcome(settings: Settings, password: str | None) -> None:

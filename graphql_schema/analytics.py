@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Final
 
 import strawberry
 
 from app.context import Actor, Ctx
 from app.errors import Invalid
-from app.stats import queries
 from app.stats.channels import channels
 from app.stats.events import event_series
-from app.stats.measures import MEASURES
+from app.stats.measures import Summary
 from app.stats.period import Unit
-from app.stats.queries import Summary
+from app.stats.queries import breakdown, series, summary
 from app.stats.scope import Scope
 from graphql_schema.context import Info
 from graphql_schema.enums import described
-from graphql_schema.figures import FIGURES, needed, with_comparisons, with_values
-from graphql_schema.inputs import (
-    MAX_DIMENSIONS,
-    MAX_PAGE,
-    Dimension,
-    Measure,
-    PeriodInput,
-    to_period,
-    to_text,
-)
+from graphql_schema.figures import FIGURES, Measure, needed, with_comparisons, with_values
+from graphql_schema.filters import Dimension
+from graphql_schema.inputs import MAX_DIMENSIONS, MAX_PAGE, PeriodInput, to_period, to_text
 from graphql_schema.selection import selected
 from graphql_schema.types import Int64, LocalDateTime, PageInfo, from_cursor, page_size, to_cursor
 
@@ -60,6 +52,9 @@ SeriesUnit = described(
     name="SeriesUnit",
 )
 
+# The columns of a series: measures of the core.
+_SERIES: Final = ("visitors", "pageviews", "visits", "events")
+
 _UNIT = Annotated[
     SeriesUnit | None,
     strawberry.argument(description="Length of a bucket; if absent, the finest that suits the period."),
@@ -68,7 +63,9 @@ _UNIT = Annotated[
 
 @strawberry.type(description="The period that counts, resolved.")
 class AnalyticsPeriod:
-    start: dt.datetime = strawberry.field(description="Its first instant; never before the website's last reset.")
+    start: dt.datetime = strawberry.field(
+        description="Its first instant; never before the website's last reset."
+    )
     end: dt.datetime = strawberry.field(description="Its last instant.")
     timezone: str = strawberry.field(description="The IANA time zone of days and buckets.")
 
@@ -80,7 +77,9 @@ class Totals:
     before: strawberry.Private[Summary | None]
 
 
-@strawberry.type(description="Figures for each bucket: lists of the same length, empty buckets included as 0.")
+@strawberry.type(
+    description="Figures for each bucket: lists of the same length, empty buckets included as 0."
+)
 class Series:
     unit: SeriesUnit = strawberry.field(description="Length of a bucket.")
     at: list[LocalDateTime] = strawberry.field(description="Start of each bucket, ascending.")
@@ -96,7 +95,9 @@ class BreakdownNode:
     values: list[str | None] = strawberry.field(
         description="The value in each dimension, in the order of `by`; null where events have none."
     )
-    share: float = strawberry.field(description="Its visitors for each visitor of the whole period and filter, 0 to 1.")
+    share: float = strawberry.field(
+        description="Its visitors for each visitor of the whole period and filter, 0 to 1."
+    )
 
 
 @strawberry.type(description="A row of a breakdown, and where it stands.")
@@ -137,9 +138,6 @@ class Analytics:
     scope: strawberry.Private[Scope]
     actor: strawberry.Private[Actor]
 
-    async def _run(self, info: Info, verb: Any, *args: Any) -> Any:
-        return await info.context.runtime.run(self.actor, verb, *args)
-
     @strawberry.field(description="The period that counts.")
     def period(self) -> AnalyticsPeriod:
         period = self.scope.period
@@ -150,12 +148,165 @@ class Analytics:
         self,
         info: Info,
         compare: Annotated[
-            Comparison | None, strawberry.argument(description="Compare with this period; not at all if absent.")
+            Comparison | None,
+            strawberry.argument(description="Compare with this period; not at all if absent."),
         ] = None,
         compare_to: Annotated[
-            PeriodInput | None, strawberry.argument(description="Compare with any period instead of `compare`.")
+            PeriodInput | None,
+            strawberry.argument(description="Compare with any period instead of `compare`."),
         ] = None,
     ) -> Totals | None:
+        wanted = selected(info)
         compared = any(selected(info, figure.field) & {"previous", "change"} for figure in FIGURES)
-        measures = needed(selected(info))
-        ...
+
+        def verb(ctx: Ctx) -> Totals:
+            other = _compared_with(self.scope, compare, compare_to, ctx)
+            measures = needed(wanted)
+            if not measures:
+                return Totals(current=Summary(), before=None)
+            current = summary(ctx, self.scope)
+            return Totals(current=current, before=summary(ctx, other) if other and compared else None)
+
+        return await info.context.runtime.run(self.actor, verb)
+
+    @strawberry.field(description="Figures over time, as columns.")
+    async def series(self, info: Info, unit: _UNIT = None) -> Series | None:
+        wanted = selected(info)
+        measures = tuple(name for name in _SERIES if name in wanted)
+
+        def verb(ctx: Ctx) -> Series:
+            chosen = unit or self.scope.period.clamp(Unit.MINUTE)
+            if not measures:
+                return Series(unit=chosen, at=self.scope.period.buckets(chosen), **dict.fromkeys(_SERIES, []))
+            found = series(ctx, self.scope, chosen, measures=measures)
+            return Series(unit=chosen, at=found.at, **{name: getattr(found, name) for name in _SERIES})
+
+        return await info.context.runtime.run(self.actor, verb)
+
+    @strawberry.field(
+        description="Figures for each value of a dimension, or each combination of up to three."
+    )
+    async def breakdown(
+        self,
+        info: Info,
+        by: Annotated[list[Dimension], strawberry.argument(description="One to three dimensions.")],
+        order_by: Annotated[
+            Measure, strawberry.argument(description="Most of this first; then by value, absent ones first.")
+        ] = Measure.VISITORS,
+        first: Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")] = 10,
+        after: Annotated[
+            str | None,
+            strawberry.argument(description="Cursor of the row before the page; the start if absent."),
+        ] = None,
+        search: Annotated[
+            str | None,
+            strawberry.argument(description="Part of the value of the first dimension, upper or lower case."),
+        ] = None,
+    ) -> BreakdownConnection | None:
+        wanted = selected(info, "nodes") | selected(info, "edges", "node")
+        names = tuple(dimension.value for dimension in by)
+
+        def verb(ctx: Ctx) -> BreakdownConnection:
+            return _breakdown(
+                ctx, self.scope, names, order_by.value, first, after, to_text(search, "search"), wanted
+            )
+
+        return await info.context.runtime.run(self.actor, verb)
+
+    @strawberry.field(description="Custom events over time, as columns.")
+    async def event_series(
+        self,
+        info: Info,
+        unit: _UNIT = None,
+        first: Annotated[int, strawberry.argument(description="How many events at most, 1 to 100.")] = 20,
+    ) -> EventSeries | None:
+        def verb(ctx: Ctx) -> EventSeries:
+            chosen = unit or self.scope.period.clamp(Unit.MINUTE)
+            limit = page_size(first, MAX_PAGE)
+            at = self.scope.period.buckets(chosen)
+            place = {start: index for index, start in enumerate(at)}
+            counts: dict[str, list[int]] = {}
+            for point in event_series(ctx, self.scope, chosen):
+                counts.setdefault(point.name, [0] * len(at))[place[point.at]] = point.count
+            most = sorted(counts.items(), key=lambda item: (-sum(item[1]), item[0]))[:limit]
+            return EventSeries(
+                unit=chosen,
+                at=at,
+                events=[EventCounts(name=name, counts=found, total=sum(found)) for name, found in most],
+            )
+
+        return await info.context.runtime.run(self.actor, verb)
+
+    @strawberry.field(description="Visitors by how they came: always all 14 channels, most visitors first.")
+    async def channels(self, info: Info) -> list[ChannelVisitors] | None:
+        found = await info.context.runtime.run(self.actor, channels, self.scope)
+        return [ChannelVisitors(channel=channel, visitors=Int64(visitors)) for channel, visitors in found]
+
+
+def _compared_with(
+    scope: Scope, compare: Comparison | None, to: PeriodInput | None, ctx: Ctx
+) -> Scope | None:
+    """The scope that totals are compared with. Raises Invalid if two are asked for, or all time."""
+    if to is not None:
+        if compare is not None:
+            raise Invalid("Compare with one period: compare or compareTo", field="compareTo")
+        if to.all is not None:
+            raise Invalid("All time compares with nothing", field="compareTo")
+        return scope.over(to_period(to, ctx.now))
+    if compare is Comparison.PREVIOUS:
+        return scope.over(scope.period.previous())
+    return scope.over(scope.period.previous_year()) if compare else None
+
+
+def _breakdown(
+    ctx: Ctx,
+    scope: Scope,
+    by: tuple[str, ...],
+    order_by: str,
+    first: int,
+    after: str | None,
+    search: str,
+    wanted: frozenset[str],
+) -> BreakdownConnection:
+    if not 1 <= len(by) <= MAX_DIMENSIONS or len(set(by)) < len(by):
+        raise Invalid(f"by takes one to {MAX_DIMENSIONS} different dimensions", field="by")
+    limit = page_size(first, MAX_PAGE)
+    position = None
+    if after is not None:
+        # A cursor of another order or of other dimensions would continue somewhere at random.
+        head, count, *last = from_cursor(after, (str, int, *((str, type(None)),) * len(by)))
+        if head != _cursor_head(order_by, by):
+            raise Invalid("This cursor does not belong to this connection", field="after")
+        position = (count, tuple(last))
+    measures = {*needed(wanted), order_by, *(("visitors",) if "share" in wanted else ())}
+    rows = breakdown(
+        ctx,
+        scope,
+        by,
+        measures=tuple(measures),
+        order_by=order_by,
+        search=search or None,
+        limit=limit + 1,
+        after=position,
+    )
+    whole = visitors_of(ctx, scope) if "share" in wanted and rows else 0
+    edges = [
+        BreakdownEdge(
+            cursor=to_cursor(_cursor_head(order_by, by), getattr(row, order_by), *row.values),
+            node=BreakdownNode(
+                values=list(row.values),
+                share=row.visitors / whole if whole else 0.0,
+                **{figure.name: getattr(row, figure.name) for figure in FIGURES},
+            ),
+        )
+        for row in rows[:limit]
+    ]
+    return BreakdownConnection(
+        nodes=[edge.node for edge in edges],
+        edges=edges,
+        page_info=PageInfo(has_next_page=len(rows) > limit, end_cursor=edges[-1].cursor if edges else None),
+    )
+
+
+def _cursor_head(order_by: str, by: tuple[str, ...]) -> str:
+    return " ".join((order_by, *by))

@@ -49,7 +49,9 @@ async def open_context(connection: HTTPConnection) -> Context:
     """The context of a request or socket handshake."""
     state = connection.app.state
     runtime: Runtime = state.runtime
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(connection.headers.raw)}
+    headers = {
+        name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(connection.headers.raw)
+    }
     peer = connection.client.host if connection.client else ""
     return Context(runtime, state.collector, Request(headers, peer), await _identify(runtime.keys, headers))
 

@@ -77,4 +77,6 @@ def _trace(cause: BaseException) -> str:
 
 
 def _with(error: GraphQLError, message: str, **extensions: Any) -> GraphQLError:
-    return GraphQLError(message, error.nodes, error.source, error.positions, error.path, extensions=extensions)
+    return GraphQLError(
+        message, error.nodes, error.source, error.positions, error.path, extensions=extensions
+    )

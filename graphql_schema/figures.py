@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import strawberry
 from strawberry.utils.str_converters import to_camel_case
 
+from graphql_schema.enums import described
 from graphql_schema.types import Int64
 
 C = TypeVar("C", bound=type)
@@ -38,12 +40,28 @@ FIGURES: Final = (
     Figure("visitors", ("visitors",), "Visitors: distinct sessions, each one visitor in one calendar month."),
     Figure("visits", ("visits",), "Visits."),
     Figure("bounces", ("bounces",), "Visits with exactly one page view."),
-    Figure("totaltime", ("totaltime",), "Seconds between the first and the last page view, summed over visits."),
+    Figure(
+        "totaltime", ("totaltime",), "Seconds between the first and the last page view, summed over visits."
+    ),
     Figure("events", ("events",), "Custom events."),
     Figure("bounce_rate", ("bounces", "visits"), "Bounces for each visit, 0 to 1; 0 without visits."),
     Figure("views_per_visit", ("pageviews", "visits"), "Page views for each visit; 0 without visits."),
     Figure("visit_duration", ("totaltime", "visits"), "Seconds for each visit; 0 without visits."),
 )
+
+
+if TYPE_CHECKING:
+
+    class Measure(Enum):
+        VISITORS = "visitors"
+
+else:
+    Measure = Enum("Measure", {figure.name.upper(): figure.name for figure in FIGURES if figure.whole})
+    described(
+        Measure,
+        "A count to order by.",
+        {figure.name.upper(): figure.text for figure in FIGURES if figure.whole},
+    )
 
 
 @strawberry.type(description="A count, and what it was in the period it is compared with.")
@@ -109,4 +127,8 @@ def _number(name: str) -> Any:
 def _compared(totals: Any, name: str) -> dict[str, Any]:
     value = getattr(totals.current, name)
     previous = getattr(totals.before, name) if totals.before is not None else None
-    return {"value": value, "previous": previous, "change": (value - previous) / previous if previous else None}
+    return {
+        "value": value,
+        "previous": previous,
+        "change": (value - previous) / previous if previous else None,
+    }

@@ -24,7 +24,7 @@ _UNSET: Final[Any] = strawberry.UNSET
 
 LastPeriod = described(
     Last,
-    "A period that ends now or at a day's end; days are those of the time zone.",
+    "A period named from now; days are those of the time zone, today included up to now.",
     {
         "HOUR": "The last 60 minutes.",
         "HOURS_24": "The last 24 hours.",
@@ -33,7 +33,7 @@ LastPeriod = described(
         "DAYS_90": "Today and the 89 days before.",
         "MONTHS_12": "This month and the eleven before.",
         "TODAY": "Today.",
-        "YESTERDAY": "Yesterday.",
+        "YESTERDAY": "The whole of yesterday.",
         "THIS_WEEK": "This week, from Monday.",
         "THIS_MONTH": "This month.",
         "THIS_YEAR": "This year.",
@@ -90,7 +90,9 @@ def to_text(given: str | None, field: str) -> str:
 @strawberry.input(description="A new website.")
 class CreateWebsiteInput:
     name: str = strawberry.field(description="Display name, 1 to 100 characters.")
-    domain: str = strawberry.field(description="Domain, 1 to 500 characters; for display, it filters nothing.")
+    domain: str = strawberry.field(
+        description="Domain, 1 to 500 characters; for display, it filters nothing."
+    )
     share_id: str | None = strawberry.field(
         default=None, description="Slug of a link that lets anyone read the figures, 1 to 50 characters."
     )
@@ -148,20 +150,30 @@ class TrackInput:
     url: str | None = strawberry.field(
         default=None, description="Address of the page, absolute or from the site's root, query included."
     )
-    hostname: str | None = strawberry.field(default=None, description="Host of the page, at most 100 characters.")
-    title: str | None = strawberry.field(default=None, description="Title of the page; 500 characters are kept.")
+    hostname: str | None = strawberry.field(
+        default=None, description="Host of the page, at most 100 characters."
+    )
+    title: str | None = strawberry.field(
+        default=None, description="Title of the page; 500 characters are kept."
+    )
     referrer: str | None = strawberry.field(default=None, description="Address of the page before.")
     language: str | None = strawberry.field(
         default=None, description="The visitor's language, e.g. `en-US`, at most 35 characters."
     )
-    screen: str | None = strawberry.field(default=None, description="Screen size in pixels, e.g. `1920x1080`.")
-    name: str | None = strawberry.field(default=None, description="Name of a custom event, at most 50 characters.")
+    screen: str | None = strawberry.field(
+        default=None, description="Screen size in pixels, e.g. `1920x1080`."
+    )
+    name: str | None = strawberry.field(
+        default=None, description="Name of a custom event, at most 50 characters."
+    )
     tag: str | None = strawberry.field(default=None, description="A tag of your own, at most 50 characters.")
     id: str | None = strawberry.field(
-        default=None, description="Your own id of the visitor: their events form one session, whatever the address."
+        default=None,
+        description="Your own id of the visitor: their events form one session, whatever the address.",
     )
     data: Data | None = strawberry.field(
-        default=None, description="An object: properties of the event, or of the session if `type` is IDENTIFY."
+        default=None,
+        description="An object: properties of the event, or of the session if `type` is IDENTIFY.",
     )
     ip: str | None = strawberry.field(
         default=None, description="The visitor's address, for servers; else the request's."

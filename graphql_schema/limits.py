@@ -77,9 +77,13 @@ def extent_rule(max_depth: int, max_aliases: int) -> type[ValidationRule]:
         def enter_operation_definition(self, node: OperationDefinitionNode, *_: Any) -> VisitorAction:
             extent = _Measure(self.context).selections(node.selection_set)
             if extent.depth > max_depth:
-                self._refuse(node, "depth-limit", f"nests {extent.depth} fields; at most {max_depth} are allowed")
+                self._refuse(
+                    node, "depth-limit", f"nests {extent.depth} fields; at most {max_depth} are allowed"
+                )
             if extent.aliases > max_aliases:
-                self._refuse(node, "alias-limit", f"uses {extent.aliases} aliases; at most {max_aliases} are allowed")
+                self._refuse(
+                    node, "alias-limit", f"uses {extent.aliases} aliases; at most {max_aliases} are allowed"
+                )
             return None
 
         def _refuse(self, node: OperationDefinitionNode, code: str, text: str) -> None:

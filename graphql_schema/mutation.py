@@ -56,7 +56,9 @@ class TrackResult:
 
 @strawberry.type(description="What can be changed.")
 class Mutation:
-    @strawberry.mutation(description="A login token for a name and a password. Error `unauthenticated` if wrong.")
+    @strawberry.mutation(
+        description="A login token for a name and a password. Error `unauthenticated` if wrong."
+    )
     async def login(
         self,
         info: Info,
@@ -71,7 +73,9 @@ class Mutation:
 
     @strawberry.mutation(description="Create a website of your own.")
     async def create_website(
-        self, info: Info, input: Annotated[CreateWebsiteInput, strawberry.argument(description="The new website.")]
+        self,
+        info: Info,
+        input: Annotated[CreateWebsiteInput, strawberry.argument(description="The new website.")],
     ) -> Website | None:
         def verb(ctx: Ctx) -> Website:
             chosen_id = input.uuid()
@@ -126,7 +130,9 @@ class Mutation:
 
     @strawberry.mutation(description="Send hits in order, each as if sent alone; one result for each.")
     async def track_batch(
-        self, info: Info, inputs: Annotated[list[TrackInput], strawberry.argument(description="The hits, at most 500.")]
+        self,
+        info: Info,
+        inputs: Annotated[list[TrackInput], strawberry.argument(description="The hits, at most 500.")],
     ) -> list[TrackResult] | None:
         if len(inputs) > MAX_BATCH:
             raise Invalid(f"A batch has at most {MAX_BATCH} hits", field="inputs")
@@ -150,7 +156,9 @@ def _item(outcome: Outcome | AppError, body: dict[str, Any]) -> TrackResult:
     if not isinstance(outcome, AppError):
         return _result(outcome)
     error = _explained(outcome, body) if isinstance(outcome, Malformed) else outcome
-    return TrackResult(accepted=False, error=TrackError(code=error.code, message=error.message, field=error.field))
+    return TrackResult(
+        accepted=False, error=TrackError(code=error.code, message=error.message, field=error.field)
+    )
 
 
 def _explained(error: Malformed, body: dict[str, Any]) -> AppError:

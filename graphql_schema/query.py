@@ -10,7 +10,7 @@ import strawberry
 from app import access, auth, websites
 from app.context import Actor, Ctx, Kind
 from app.stats.period import MAX_BUCKETS
-from graphql_schema import inputs
+from graphql_schema import filters, inputs
 from graphql_schema.context import Info
 from graphql_schema.inputs import MAX_PAGE, to_text
 from graphql_schema.types import PageInfo, from_cursor, page_size, to_cursor, website_id
@@ -33,8 +33,12 @@ class WebsiteConnection:
 
 @strawberry.type(description="A share link: one website, readable by anyone who knows the link.")
 class Share:
-    website: Website = strawberry.field(description="The website. All its figures can be read through this field.")
-    token: str = strawberry.field(description="Reads this website when sent as the header `x-umami-share-token`.")
+    website: Website = strawberry.field(
+        description="The website. All its figures can be read through this field."
+    )
+    token: str = strawberry.field(
+        description="Reads this website when sent as the header `x-umami-share-token`."
+    )
 
 
 @strawberry.type(description="What a request may ask for at most.")
@@ -47,7 +51,9 @@ class Limits:
     max_values: int = strawberry.field(description="Values of one `in` or `notIn`.")
     max_batch: int = strawberry.field(description="Hits of one `trackBatch`.")
     max_depth: int = strawberry.field(description="Nested fields of a document.")
-    max_aliases: int = strawberry.field(description="Aliases of an operation, fragments counted where they are spread.")
+    max_aliases: int = strawberry.field(
+        description="Aliases of an operation, fragments counted where they are spread."
+    )
     max_tokens: int = strawberry.field(description="Tokens of a document.")
 
 
@@ -69,7 +75,8 @@ class Query:
         info: Info,
         first: Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")] = 20,
         after: Annotated[
-            str | None, strawberry.argument(description="Cursor of the website before the page; the start if absent.")
+            str | None,
+            strawberry.argument(description="Cursor of the website before the page; the start if absent."),
         ] = None,
         search: Annotated[
             str | None, strawberry.argument(description="Part of the name or domain, upper or lower case.")
@@ -97,8 +104,8 @@ class Query:
             max_buckets=MAX_BUCKETS,
             max_nodes=MAX_PAGE,
             max_dimensions=inputs.MAX_DIMENSIONS,
-            max_conditions=inputs.MAX_CONDITIONS,
-            max_values=inputs.MAX_VALUES,
+            max_conditions=filters.MAX_CONDITIONS,
+            max_values=filters.MAX_VALUES,
             max_batch=inputs.MAX_BATCH,
             max_depth=settings.graphql_max_depth,
             max_aliases=settings.graphql_max_aliases,
@@ -123,6 +130,8 @@ def _websites(ctx: Ctx, first: int, after: str | None, search: str | None) -> We
     return WebsiteConnection(
         nodes=nodes,
         edges=edges,
-        page_info=PageInfo(has_next_page=len(page.rows) > limit, end_cursor=edges[-1].cursor if edges else None),
+        page_info=PageInfo(
+            has_next_page=len(page.rows) > limit, end_cursor=edges[-1].cursor if edges else None
+        ),
         total_count=page.count,
     )

@@ -29,7 +29,11 @@ from graphql_schema.schema import make_schema
 
 _HANDSHAKE: Final = timedelta(seconds=10)
 _MOST_OPERATIONS: Final = 20  # of one socket at the same time
-_HEADERS: Final = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_HEADERS: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
 # `*` would not cover Authorization.
 _PREFLIGHT: Final = {
     "Allow": "GET, OPTIONS, POST",
@@ -52,9 +56,9 @@ class _BoundedRequest(StarletteRequestAdapter):
     """A request whose body is read up to a limit."""
 
     async def get_body(self) -> bytes:
-        most: int = self.request.app.state.runtime.settings.max_body_bytes
+        most: int = self._request.app.state.runtime.settings.max_body_bytes
         body = bytearray()
-        async for chunk in self.request.stream():
+        async for chunk in self._request.stream():
             body += chunk
             if len(body) > most:
                 raise HTTPException(413, f"The request has more than {most} bytes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import strawberry
-from graphql import GraphQLError, NoSchemaIntrospectionCustomRule, ValidationRule
+from graphql import GraphQLError, NoSchemaIntrospectionCustomRule, Undefined, ValidationRule
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
@@ -11,6 +11,7 @@ from strawberry.types import ExecutionContext
 
 from app.settings import Settings
 from graphql_schema.errors import public
+from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
 from graphql_schema.limits import ParsedOnce, ValidatedOnce, extent_rule
 from graphql_schema.mutation import Mutation
 from graphql_schema.query import Query
@@ -29,14 +30,16 @@ class Schema(strawberry.Schema):
 
 def make_schema(settings: Settings) -> Schema:
     """The schema with this instance's limits. Extensions are factories: an instance belongs to one request."""
-    rules: list[type[ValidationRule]] = [extent_rule(settings.graphql_max_depth, settings.graphql_max_aliases)]
+    rules: list[type[ValidationRule]] = [
+        extent_rule(settings.graphql_max_depth, settings.graphql_max_aliases)
+    ]
     if not settings.introspection:
         rules.append(NoSchemaIntrospectionCustomRule)
-    return Schema(
+    schema = Schema(
         Query,
         Mutation,
         config=StrawberryConfig(
-            scalar_map=SCALARS,
+            scalar_map={**SCALARS, PropertyValue: PROPERTY_VALUE},
             # Suggestions would tell what introspection is not to tell.
             disable_field_suggestions=not settings.introspection,
         ),
@@ -47,6 +50,17 @@ def make_schema(settings: Settings) -> Schema:
             ValidatedOnce,
         ],
     )
+    _leave_out_null_defaults(schema)
+    return schema
+
+
+def _leave_out_null_defaults(schema: Schema) -> None:
+    """`x: T` says all that `x: T = null` says: Strawberry prints the latter for every Python default of None."""
+    for named in schema._schema.type_map.values():
+        for field in getattr(named, "fields", {}).values():
+            for argument in (field, *getattr(field, "args", {}).values()):
+                if getattr(argument, "default_value", Undefined) is None:
+                    argument.default_value = Undefined
 
 
 def print_sdl() -> str:

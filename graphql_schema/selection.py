@@ -32,7 +32,9 @@ def selected(info: Info, *path: str) -> frozenset[str]:
 
 def _below(info: Info, fields: Iterable[FieldNode]) -> list[FieldNode]:
     seen: set[str] = set()
-    return [found for node in fields if node.selection_set for found in _fields(info, node.selection_set, seen)]
+    return [
+        found for node in fields if node.selection_set for found in _fields(info, node.selection_set, seen)
+    ]
 
 
 def _fields(info: Info, selections: SelectionSetNode, seen: set[str]) -> Iterator[FieldNode]:
@@ -49,7 +51,7 @@ def _fields(info: Info, selections: SelectionSetNode, seen: set[str]) -> Iterato
 
 
 def _included(info: Info, node: SelectionNode) -> bool:
-    for directive in node.directives:
+    for directive in node.directives or ():
         if directive.name.value in ("skip", "include"):
             condition = directive.arguments[0].value  # both directives have the one argument `if`
             if isinstance(condition, VariableNode):

@@ -18,7 +18,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 from app.errors import Invalid, NotFound
-from app.stats.period import day_end, day_start
+from app.stats.period import local_day
 
 Int64 = NewType("Int64", int)
 LocalDateTime = NewType("LocalDateTime", dt.datetime)
@@ -37,14 +37,14 @@ class Moment:
     def first(self, zone: ZoneInfo) -> dt.datetime:
         """The instant it begins. Raises OverflowError outside the years 1 to 9999."""
         if self.day is not None:
-            return day_start(self.day, zone)
+            return local_day(self.day, zone)[0]
         assert self.time is not None
         local = self.time if self.time.tzinfo else self.time.replace(tzinfo=zone)
         return local.astimezone(dt.UTC).replace(microsecond=local.microsecond // 1000 * 1000)
 
     def last(self, zone: ZoneInfo) -> dt.datetime:
         """The instant it ends: of a day the last millisecond. Raises OverflowError outside the years 1 to 9999."""
-        return day_end(self.day, zone) if self.day is not None else self.first(zone)
+        return local_day(self.day, zone)[1] if self.day is not None else self.first(zone)
 
 
 def _parse_moment(value: object) -> Moment:
@@ -146,7 +146,11 @@ def from_cursor(text: str, kinds: Sequence[type | tuple[type, ...]]) -> list[Any
 
 
 def _fits(value: object, kind: type | tuple[type, ...]) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and not (isinstance(value, str) and "\0" in value)
+    return (
+        isinstance(value, kind)
+        and not isinstance(value, bool)
+        and not (isinstance(value, str) and "\0" in value)
+    )
 
 
 def page_size(first: int, most: int) -> int:

@@ -14,7 +14,8 @@ from app.stats.queries import active_visitors, date_range, values
 from app.stats.scope import open_scope
 from graphql_schema.analytics import Analytics
 from graphql_schema.context import Info
-from graphql_schema.inputs import MAX_PAGE, EventFilter, FilterField, PeriodInput, to_filter, to_period, to_text
+from graphql_schema.filters import EventField, EventFilter, to_filter
+from graphql_schema.inputs import MAX_PAGE, PeriodInput, to_period, to_text
 from graphql_schema.types import Int64, page_size
 
 
@@ -90,23 +91,30 @@ class Website:
     async def active_visitors(self, info: Info) -> Int64 | None:
         return Int64(await info.context.runtime.run(self.actor, active_visitors, self.uuid))
 
-    @strawberry.field(description="Times of the first and the last event since the last reset; null without events.")
+    @strawberry.field(
+        description="Times of the first and the last event since the last reset; null without events."
+    )
     async def date_range(self, info: Info) -> DateRange | None:
         found = await info.context.runtime.run(self.actor, date_range, self.uuid)
         return DateRange(start=found[0], end=found[1]) if found else None
 
-    @strawberry.field(description="Values that events have in a field, most frequent first: what to offer in a filter.")
+    @strawberry.field(
+        description="Values that events have in a field, most frequent first: what to offer in a filter."
+    )
     async def values(
         self,
         info: Info,
-        field: Annotated[FilterField, strawberry.argument(description="The field.")],
+        field: Annotated[EventField, strawberry.argument(description="The field.")],
         search: Annotated[
             str | None,
-            strawberry.argument(description="Part of the value, upper or lower case; commas separate up to five."),
+            strawberry.argument(
+                description="Part of the value, upper or lower case; commas separate up to five."
+            ),
         ] = None,
         first: Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")] = 10,
         period: Annotated[
-            PeriodInput | None, strawberry.argument(description="Events of this period only; of all time if absent.")
+            PeriodInput | None,
+            strawberry.argument(description="Events of this period only; of all time if absent."),
         ] = None,
     ) -> list[ValueCount] | None:
         def verb(ctx: Ctx) -> list[ValueCount]:
@@ -123,7 +131,8 @@ class Website:
         info: Info,
         period: Annotated[PeriodInput, strawberry.argument(description="The period that counts.")],
         where: Annotated[
-            EventFilter | None, strawberry.argument(description="Count only events that match; all if absent.")
+            EventFilter | None,
+            strawberry.argument(description="Count only events that match; all if absent."),
         ] = None,
     ) -> Analytics | None:
         def verb(ctx: Ctx) -> Analytics:

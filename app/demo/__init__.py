@@ -4,6 +4,6 @@ Everything is drawn from one seed, so a day, a length and a seed always give the
 that collects, from hits as a tracker would send them.
 """
 
-from app.demo.fill import WEBSITE_IDS, fill
+from app.demo.fill import SITES, WEBSITE_IDS, fill
 
-__all__ = ["WEBSITE_IDS", "fill"]
+__all__ = ["SITES", "WEBSITE_IDS", "fill"]

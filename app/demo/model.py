@@ -155,7 +155,7 @@ class Happening:
 
     name: str
     share: float
-    details: Details | None = None
+    details: Details
     joins: float = 0.0
 
 
@@ -191,7 +191,9 @@ class Site:
     flow: Mapping[str, Weighted[str]]
     happenings: Mapping[str, tuple[Happening, ...]]
     members: str  # first part of their ids
-    facts: Callable[[Random, Mapping[str, Any]], dict[str, Any]]  # of a new member, from the joining event's data
+    facts: Callable[
+        [Random, Mapping[str, Any]], dict[str, Any]
+    ]  # of a new member, from the joining event's data
     experiment: Experiment | None = None
 
 

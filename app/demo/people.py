@@ -150,9 +150,7 @@ DEVICES: Final = (
     Device(
         f"{_ANDROID} SamsungBrowser/28.0 Chrome/130.0.0.0 Mobile Safari/537.36", _PHONES, 3.6, False, True
     ),
-    Device(
-        "Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0", _PHONES, 1.2, False, True
-    ),
+    Device("Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0", _PHONES, 1.2, False, True),
 )
 
 
@@ -162,7 +160,7 @@ class Births:
     def __init__(self, site: Site) -> None:
         self._places = Weighted((p, p.weight * site.audience.get(p.location.country, 1.0)) for p in PLACES)
         self._devices = {
-            id(market): Weighted(
+            country: Weighted(
                 (
                     device,
                     device.weight
@@ -171,14 +169,14 @@ class Births:
                 )
                 for device in DEVICES
             )
-            for market in _MARKETS.values()
+            for country, market in _MARKETS.items()
         }
         self._count = 0
 
     def next(self, rng: Random) -> Visitor:
         self._count += 1
         place = self._places.draw(rng)
-        device = self._devices[id(place.market)].draw(rng)
+        device = self._devices[place.location.country].draw(rng)
         screen = device.screens.draw(rng)
         described = agents.describe(device.agent)
         client = Client(

@@ -86,13 +86,18 @@ class Visitor:
         self.website = live.create_website(name="Browser test", domain="localhost")
         self.page: Page = context.new_page()
         self.requests: list[Request] = []
+        self.done: list[Request] = []
         self.errors: list[str] = []
-        context.on("request", self._note)
+        context.on("request", lambda request: self._note(request, self.requests))
+        context.on("response", lambda response: self._note(response.request, self.done))
+        context.on("requestfailed", lambda request: self._note(request, self.done))
         context.on("weberror", lambda error: self.errors.append(str(error.error)))
 
-    def _note(self, request: Request) -> None:
-        if request.method == "POST" and request.url.endswith("/api/send"):
-            self.requests.append(request)
+    @staticmethod
+    def _note(request: Request, where: list[Request]) -> None:
+        # An answer that a navigation cuts short is reported twice: it came, and it failed.
+        if request.method == "POST" and request.url.endswith("/api/send") and request not in where:
+            where.append(request)
 
     def put(self, path: str, page: str = "plain", *, src: str | None = None, **attributes: str) -> str:
         """Puts a page at `path`, its tracker tag with `data-…` attributes; returns its full address."""
@@ -113,12 +118,11 @@ class Visitor:
     def sent(self, count: int) -> list[Any]:
         """Waits until the tracker has sent `count` bodies and all are answered; they are all there are."""
         deadline = monotonic() + PATIENCE
-        while len(self.requests) < count and monotonic() < deadline:
+        while len(self.done) < count and monotonic() < deadline:
             self.page.wait_for_timeout(10)
         bodies = [json.loads(request.post_data or "") for request in self.requests]
         assert len(bodies) == count, bodies
-        for request in self.requests:
-            request.response()
+        assert len(self.done) == count, "not every request was answered"
         return bodies
 
     def answers(self) -> list[Any]:

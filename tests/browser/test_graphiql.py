@@ -111,7 +111,8 @@ def test_the_text_in_the_editor_is_what_runs(graphiql: GraphiQL) -> None:
     # Within one script, so that what GraphiQL derives from the text is still that of the tab's LogIn.
     graphiql.page.evaluate(
         """() => {
-            document.querySelector(".graphiql-query-editor .CodeMirror").CodeMirror.setValue("query Other { __typename }");
+            const editor = document.querySelector(".graphiql-query-editor .CodeMirror").CodeMirror;
+            editor.setValue("query Other { __typename }");
             document.querySelector(".graphiql-execute-button").click();
         }"""
     )

@@ -165,6 +165,7 @@ def test_two_quick_navigations_keep_their_own_addresses(visitor: Visitor) -> Non
         "history.replaceState({scroll: 10}, '', '')",
         "history.replaceState(null, '', '//localhost:' + location.port + '/?q=1')",
         "location.hash = 'chapter'",
+        "location.hash = 'chapter'; history.replaceState({scroll: 10}, '')",
     ],
 )
 def test_what_changes_no_page_is_no_page_view(visitor: Visitor, step: str) -> None:
