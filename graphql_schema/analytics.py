@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, cast
 
 import strawberry
 
@@ -14,15 +14,22 @@ from app.stats.channels import channels
 from app.stats.events import event_series
 from app.stats.measures import Summary
 from app.stats.period import Unit
-from app.stats.queries import breakdown, series, summary
+from app.stats.queries import breakdown, series, summary, visitors_of
 from app.stats.scope import Scope
 from graphql_schema.context import Info
 from graphql_schema.enums import described
-from graphql_schema.figures import FIGURES, Measure, needed, with_comparisons, with_values
+from graphql_schema.figures import (
+    FIGURES,
+    Measure,
+    columns,
+    needed,
+    with_comparisons,
+    with_values,
+)
 from graphql_schema.filters import Dimension
 from graphql_schema.inputs import MAX_DIMENSIONS, MAX_PAGE, PeriodInput, to_period, to_text
 from graphql_schema.selection import selected
-from graphql_schema.types import Int64, LocalDateTime, PageInfo, from_cursor, page_size, to_cursor
+from graphql_schema.types import Int64, LocalDateTime, PageInfo, from_cursor, page_size, resolved, to_cursor
 
 
 class Comparison(StrEnum):
@@ -38,7 +45,7 @@ described(
         "PREVIOUS_YEAR": "The same period one calendar year earlier.",
     },
 )
-SeriesUnit = described(
+described(
     Unit,
     "Length of a bucket. Buckets begin on the wall clock of the period's time zone.",
     {
@@ -52,11 +59,8 @@ SeriesUnit = described(
     name="SeriesUnit",
 )
 
-# The columns of a series: measures of the core.
-_SERIES: Final = ("visitors", "pageviews", "visits", "events")
-
 _UNIT = Annotated[
-    SeriesUnit | None,
+    Unit | None,
     strawberry.argument(description="Length of a bucket; if absent, the finest that suits the period."),
 ]
 
@@ -81,12 +85,8 @@ class Totals:
     description="Figures for each bucket: lists of the same length, empty buckets included as 0."
 )
 class Series:
-    unit: SeriesUnit = strawberry.field(description="Length of a bucket.")
+    unit: Unit = strawberry.field(description="Length of a bucket.")
     at: list[LocalDateTime] = strawberry.field(description="Start of each bucket, ascending.")
-    visitors: list[Int64] = strawberry.field(description="Visitors with a page view in the bucket.")
-    pageviews: list[Int64] = strawberry.field(description="Page views in the bucket.")
-    visits: list[Int64] = strawberry.field(description="Visits with a page view in the bucket.")
-    events: list[Int64] = strawberry.field(description="Custom events in the bucket.")
 
 
 @strawberry.type(description="The figures of one value, or of one combination of values.")
@@ -122,7 +122,7 @@ class EventCounts:
 
 @strawberry.type(description="Custom events for each bucket, empty buckets included as 0.")
 class EventSeries:
-    unit: SeriesUnit = strawberry.field(description="Length of a bucket.")
+    unit: Unit = strawberry.field(description="Length of a bucket.")
     at: list[LocalDateTime] = strawberry.field(description="Start of each bucket, ascending.")
     events: list[EventCounts] = strawberry.field(description="Each event, most frequent first, then by name.")
 
@@ -138,12 +138,12 @@ class Analytics:
     scope: strawberry.Private[Scope]
     actor: strawberry.Private[Actor]
 
-    @strawberry.field(description="The period that counts.")
+    @resolved("The period that counts.")
     def period(self) -> AnalyticsPeriod:
         period = self.scope.period
-        return AnalyticsPeriod(start=period.start, end=period.end, timezone=period.zone.key)
+        return AnalyticsPeriod(start=self.scope.start, end=period.end, timezone=period.zone.key)
 
-    @strawberry.field(description="Figures of the whole period.")
+    @resolved("Figures of the whole period.")
     async def totals(
         self,
         info: Info,
@@ -156,36 +156,34 @@ class Analytics:
             strawberry.argument(description="Compare with any period instead of `compare`."),
         ] = None,
     ) -> Totals | None:
-        wanted = selected(info)
-        compared = any(selected(info, figure.field) & {"previous", "change"} for figure in FIGURES)
+        measures = needed(selected(info))
+        compared = needed(
+            figure.field for figure in FIGURES if selected(info, figure.field) & {"previous", "change"}
+        )
 
         def verb(ctx: Ctx) -> Totals:
             other = _compared_with(self.scope, compare, compare_to, ctx)
-            measures = needed(wanted)
-            if not measures:
-                return Totals(current=Summary(), before=None)
-            current = summary(ctx, self.scope)
-            return Totals(current=current, before=summary(ctx, other) if other and compared else None)
+            return Totals(
+                current=summary(ctx, self.scope, measures) if measures else Summary(),
+                before=summary(ctx, other, compared) if other and compared else None,
+            )
 
         return await info.context.runtime.run(self.actor, verb)
 
-    @strawberry.field(description="Figures over time, as columns.")
+    @resolved("Figures over time, as columns.")
     async def series(self, info: Info, unit: _UNIT = None) -> Series | None:
-        wanted = selected(info)
-        measures = tuple(name for name in _SERIES if name in wanted)
+        measures = needed(selected(info))
 
         def verb(ctx: Ctx) -> Series:
             chosen = unit or self.scope.period.clamp(Unit.MINUTE)
             if not measures:
-                return Series(unit=chosen, at=self.scope.period.buckets(chosen), **dict.fromkeys(_SERIES, []))
-            found = series(ctx, self.scope, chosen, measures=measures)
-            return Series(unit=chosen, at=found.at, **{name: getattr(found, name) for name in _SERIES})
+                return Series(unit=chosen, at=_local(self.scope.period.buckets(chosen)), **columns(None))
+            found = series(ctx, self.scope, chosen, measures)
+            return Series(unit=chosen, at=_local(found.at), **columns(found))
 
         return await info.context.runtime.run(self.actor, verb)
 
-    @strawberry.field(
-        description="Figures for each value of a dimension, or each combination of up to three."
-    )
+    @resolved("Figures for each value of a dimension, or each combination of up to three.")
     async def breakdown(
         self,
         info: Info,
@@ -213,7 +211,7 @@ class Analytics:
 
         return await info.context.runtime.run(self.actor, verb)
 
-    @strawberry.field(description="Custom events over time, as columns.")
+    @resolved("Custom events over time, as columns.")
     async def event_series(
         self,
         info: Info,
@@ -225,22 +223,28 @@ class Analytics:
             limit = page_size(first, MAX_PAGE)
             at = self.scope.period.buckets(chosen)
             place = {start: index for index, start in enumerate(at)}
-            counts: dict[str, list[int]] = {}
+            counts: dict[str, list[Int64]] = {}
             for point in event_series(ctx, self.scope, chosen):
-                counts.setdefault(point.name, [0] * len(at))[place[point.at]] = point.count
+                counts.setdefault(point.name, [Int64(0)] * len(at))[place[point.at]] = Int64(point.count)
             most = sorted(counts.items(), key=lambda item: (-sum(item[1]), item[0]))[:limit]
             return EventSeries(
                 unit=chosen,
-                at=at,
-                events=[EventCounts(name=name, counts=found, total=sum(found)) for name, found in most],
+                at=_local(at),
+                events=[
+                    EventCounts(name=name, counts=found, total=Int64(sum(found))) for name, found in most
+                ],
             )
 
         return await info.context.runtime.run(self.actor, verb)
 
-    @strawberry.field(description="Visitors by how they came: always all 14 channels, most visitors first.")
+    @resolved("Visitors by how they came: always all 14 channels, most visitors first.")
     async def channels(self, info: Info) -> list[ChannelVisitors] | None:
         found = await info.context.runtime.run(self.actor, channels, self.scope)
         return [ChannelVisitors(channel=channel, visitors=Int64(visitors)) for channel, visitors in found]
+
+
+def _local(starts: list[dt.datetime]) -> list[LocalDateTime]:
+    return cast(list[LocalDateTime], starts)  # naive already; the type says so to GraphQL
 
 
 def _compared_with(

@@ -102,6 +102,20 @@ def with_values(cls: C) -> C:
     return cls
 
 
+def with_columns(cls: C) -> C:
+    """Give a type a list for each counted figure."""
+    for figure in FIGURES:
+        if figure.whole:
+            cls.__annotations__[figure.name] = "list[Int64]"
+            setattr(cls, figure.name, strawberry.field(description=f"{figure.text} In each bucket."))
+    return cls
+
+
+def columns(series: Any) -> dict[str, list[Int64]]:
+    """The lists of the core's series, empty ones of None."""
+    return {figure.name: getattr(series, figure.name, []) for figure in FIGURES if figure.whole}
+
+
 def with_comparisons(cls: C) -> C:
     """Give a type that has `current` and `before` (one maybe None) a `value previous change` field for each figure."""
     for figure in FIGURES:

@@ -12,10 +12,10 @@ from strawberry.utils.str_converters import to_camel_case
 
 from app.errors import Invalid
 from app.stats.fields import DIMENSIONS, FIELDS
-from app.stats.filters import MAX_VALUES, And, Comparator, Condition, Filter, Not, Operator, Or, Property
+from app.stats.filters import And, Condition, Filter, Not, Operator, Or, Property
 from graphql_schema.enums import described
 
-MAX_CONDITIONS: Final = 100
+MAX_VALUES: Final = 500
 _MAX_DEPTH: Final = 10
 _UNSET: Final[Any] = strawberry.UNSET
 
@@ -74,14 +74,14 @@ def _parse_property_value(value: object) -> object:
 
 PROPERTY_VALUE: Final = strawberry.scalar(
     name="PropertyValue",
-    description="A text, a number or a boolean: the type says which values of the property are compared.",
+    description="A text, a number or a boolean.",
     parse_value=_parse_property_value,
 )
 
 
 @strawberry.input(
-    description="How a field is compared; all operators given must hold. Texts are compared by case unless said "
-    "otherwise. Events without a value match `isSet: false` and nothing else."
+    description="How a field is compared; all operators given must hold. `eq`, `ne`, `in` and `notIn` compare values as "
+    "they are stored, the others take upper for lower case. Events without a value match `isSet: false` and nothing else."
 )
 class StringFilter:
     eq: str | None = strawberry.field(default=_UNSET, description="Equal to.")
@@ -90,20 +90,23 @@ class StringFilter:
     not_in: list[str] | None = strawberry.field(
         default=_UNSET, description="Another value than any of, at most 500."
     )
-    contains: str | None = strawberry.field(default=_UNSET, description="Contains, upper or lower case.")
+    contains: str | None = strawberry.field(default=_UNSET, description="Contains.")
     not_contains: str | None = strawberry.field(
-        default=_UNSET, description="Has a value that does not contain, upper or lower case."
+        default=_UNSET, description="Has a value that does not contain."
     )
     starts_with: str | None = strawberry.field(default=_UNSET, description="Begins with.")
     ends_with: str | None = strawberry.field(default=_UNSET, description="Ends with.")
     matches: str | None = strawberry.field(
         default=_UNSET,
-        description="Has a part that fits this regular expression, upper or lower case; at most 200 characters.",
+        description="Has a part that fits this regular expression; at most 200 characters.",
     )
     is_set: bool | None = strawberry.field(default=_UNSET, description="Whether there is a value.")
 
 
-@strawberry.input(description="A property of the data sent with an event; all operators given must hold.")
+@strawberry.input(
+    description="A property of the data sent with an event; all operators given must hold. A text compares with "
+    "texts (dates are texts in ISO 8601, UTC), a number with numbers, a boolean with booleans."
+)
 class PropertyFilter:
     key: str = strawberry.field(
         description="Its key; those of nested objects are joined with dots: `cart.total`."
@@ -113,10 +116,10 @@ class PropertyFilter:
     )
     eq: PropertyValue | None = strawberry.field(default=_UNSET, description="Equal to.")
     ne: PropertyValue | None = strawberry.field(default=_UNSET, description="Another value than.")
-    gt: float | None = strawberry.field(default=_UNSET, description="A number greater than.")
-    gte: float | None = strawberry.field(default=_UNSET, description="A number of at least.")
-    lt: float | None = strawberry.field(default=_UNSET, description="A number less than.")
-    lte: float | None = strawberry.field(default=_UNSET, description="A number of at most.")
+    gt: PropertyValue | None = strawberry.field(default=_UNSET, description="Greater than.")
+    gte: PropertyValue | None = strawberry.field(default=_UNSET, description="At least.")
+    lt: PropertyValue | None = strawberry.field(default=_UNSET, description="Less than.")
+    lte: PropertyValue | None = strawberry.field(default=_UNSET, description="At most.")
     contains: str | None = strawberry.field(
         default=_UNSET, description="A text that contains, upper or lower case."
     )
@@ -124,7 +127,7 @@ class PropertyFilter:
 
 
 def _key_for_each_field(cls: C) -> C:
-    keys = {name: "StringFilter | None" for name in FIELDS}
+    keys = dict.fromkeys(FIELDS, "StringFilter | None")
     for name in keys:
         setattr(cls, name, strawberry.field(default=_UNSET, description=meaning(name)))
     cls.__annotations__ = {**keys, **cls.__annotations__}
@@ -147,7 +150,9 @@ class EventFilter:
         default=_UNSET, name="or", description="At least one of these matches."
     )
     not_: EventFilter | None = strawberry.field(
-        default=_UNSET, name="not", description="This does not match."
+        default=_UNSET,
+        name="not",
+        description="This does not match; events without a value do not match a comparison, so they count here.",
     )
 
 
@@ -158,25 +163,11 @@ def to_filter(where: EventFilter | None) -> Filter | None:
     """
     if where is None:
         return None
-    found = _all(list(_parts(where, 0)))
-    if sum(1 for _ in _leaves(found)) > MAX_CONDITIONS:
-        raise Invalid(f"A filter has at most {MAX_CONDITIONS} conditions", field="where")
-    return found
+    return _all(list(_parts(where, 0)))
 
 
 def _all(parts: list[Filter]) -> Filter | None:
     return parts[0] if len(parts) == 1 else And(tuple(parts)) if parts else None
-
-
-def _leaves(where: Filter | None) -> Iterator[Condition | Property]:
-    match where:
-        case Condition() | Property():
-            yield where
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _leaves(part)
-        case Not(part):
-            yield from _leaves(part)
 
 
 def _parts(where: EventFilter, depth: int) -> Iterator[Filter]:
@@ -210,30 +201,33 @@ def _whole(where: EventFilter, key: str, depth: int) -> Filter:
 
 
 def _conditions(name: str, given: StringFilter) -> Iterator[Condition]:
-    for operator, value in _operators(given, Operator, to_camel_case(name)):
-        values = (
-            value if isinstance(value, list) else [str(value).lower() if isinstance(value, bool) else value]
-        )
-        if not values:
-            raise Invalid(f"{operator} needs at least one value", field=to_camel_case(name))
+    key = to_camel_case(name)
+    for operator, value in _operators(given, key).items():
+        values = value if isinstance(value, list) else [_text(value)]
+        if not 1 <= len(values) <= MAX_VALUES:
+            raise Invalid(f"{operator} takes 1 to {MAX_VALUES} values", field=key)
         yield Condition(name, Operator(operator), tuple(values))
 
 
+def _text(value: str | bool) -> str:
+    return value if isinstance(value, str) else str(value).lower()
+
+
 def _properties(given: PropertyFilter) -> Iterator[Property]:
-    for operator, value in _operators(given, Comparator, "property"):
-        yield Property(given.key, Comparator(operator), value, given.event)
+    for operator, value in _operators(given, "property", "key", "event").items():
+        yield Property(event=given.event, key=given.key, operator=operator, value=value)
 
 
-def _operators(given: Any, operators: type[Operator | Comparator], field: str) -> list[tuple[str, Any]]:
-    """The operators given, with their values. Raises Invalid if there are none, or one has null."""
-    attributes = {
-        operator.value: "in_" if operator is Operator.IN else operator.name.lower() for operator in operators
+def _operators(given: StringFilter | PropertyFilter, key: str, *others: str) -> dict[str, Any]:
+    """The values by operator, `others` being no operators. Raises Invalid if there are none, or one is null."""
+    fields = {
+        name: value for name, value in vars(given).items() if name not in others and value is not _UNSET
     }
-    found = [(name, getattr(given, attribute)) for name, attribute in attributes.items()]
-    found = [(name, value) for name, value in found if value is not _UNSET]
+    # The core calls its operators what the fields are called in GraphQL.
+    found = {to_camel_case(name.rstrip("_")): value for name, value in fields.items()}
     if not found:
-        raise Invalid(f"{field} needs an operator", field=field)
-    for name, value in found:
+        raise Invalid(f"{key} needs an operator", field=key)
+    for operator, value in found.items():
         if value is None:
-            raise Invalid(f"{name} must not be null; isSet asks for absent values", field=field)
+            raise Invalid(f"{operator} must not be null; isSet asks for absent values", field=key)
     return found

@@ -22,7 +22,7 @@ MAX_RANGE_DAYS: Final = 36_600  # a hundred years: a series needs every change o
 
 _UNSET: Final[Any] = strawberry.UNSET
 
-LastPeriod = described(
+described(
     Last,
     "A period named from now; days are those of the time zone, today included up to now.",
     {
@@ -49,7 +49,7 @@ LastPeriod = described(
 class PeriodInput:
     start: Moment | None = strawberry.field(default=None, description="The first moment; goes with `end`.")
     end: Moment | None = strawberry.field(default=None, description="The last moment; goes with `start`.")
-    last: LastPeriod | None = strawberry.field(default=None, description="A period relative to now.")
+    last: Last | None = strawberry.field(default=None, description="A period relative to now.")
     all: bool | None = strawberry.field(default=None, description="true: from the first to the last event.")
     timezone: str = strawberry.field(
         default="UTC", description="IANA time zone, e.g. `Europe/Berlin`, upper or lower case."

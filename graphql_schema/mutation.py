@@ -14,7 +14,7 @@ from app.ingest.payload import parse_hit
 from app.websites import KEEP
 from graphql_schema.context import Info
 from graphql_schema.inputs import MAX_BATCH, CreateWebsiteInput, TrackInput, UpdateWebsiteInput, to_text
-from graphql_schema.types import website_id
+from graphql_schema.types import resolved, website_id
 from graphql_schema.website import User, Website
 
 _WebsiteId = Annotated[strawberry.ID, strawberry.argument(description="The website's id, a UUID.")]
@@ -56,9 +56,7 @@ class TrackResult:
 
 @strawberry.type(description="What can be changed.")
 class Mutation:
-    @strawberry.mutation(
-        description="A login token for a name and a password. Error `unauthenticated` if wrong."
-    )
+    @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
         self,
         info: Info,
@@ -71,7 +69,7 @@ class Mutation:
 
         return await info.context.run(verb)
 
-    @strawberry.mutation(description="Create a website of your own.")
+    @resolved("Create a website of your own.")
     async def create_website(
         self,
         info: Info,
@@ -88,7 +86,7 @@ class Mutation:
 
         return await info.context.run(verb)
 
-    @strawberry.mutation(description="Change a website. What is not given stays as it is.")
+    @resolved("Change a website. What is not given stays as it is.")
     async def update_website(
         self,
         info: Info,
@@ -107,16 +105,16 @@ class Mutation:
 
         return await info.context.run(verb)
 
-    @strawberry.mutation(description="Delete a website and everything collected for it. Answers what it was.")
+    @resolved("Delete a website and everything collected for it. Answers what it was.")
     async def delete_website(self, info: Info, id: _WebsiteId) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.delete(ctx, website_id(id))))
 
-    @strawberry.mutation(description="Remove everything collected for a website and count from now on.")
+    @resolved("Remove everything collected for a website and count from now on.")
     async def reset_website(self, info: Info, id: _WebsiteId) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.reset(ctx, website_id(id))))
 
-    @strawberry.mutation(
-        description="Send one hit; answered after it is on disk. Needs no login. The visitor's address and agent come "
+    @resolved(
+        "Send one hit; answered after it is on disk. Needs no login. The visitor's address and agent come "
         "from the request's headers unless given."
     )
     async def track(
@@ -128,7 +126,7 @@ class Mutation:
         except Malformed as error:
             raise _explained(error, body) from error
 
-    @strawberry.mutation(description="Send hits in order, each as if sent alone; one result for each.")
+    @resolved("Send hits in order, each as if sent alone; one result for each.")
     async def track_batch(
         self,
         info: Info,

@@ -9,11 +9,12 @@ import strawberry
 
 from app import access, auth, websites
 from app.context import Actor, Ctx, Kind
+from app.stats.filters import MAX_CONDITIONS
 from app.stats.period import MAX_BUCKETS
 from graphql_schema import filters, inputs
 from graphql_schema.context import Info
 from graphql_schema.inputs import MAX_PAGE, to_text
-from graphql_schema.types import PageInfo, from_cursor, page_size, to_cursor, website_id
+from graphql_schema.types import PageInfo, from_cursor, page_size, resolved, to_cursor, website_id
 from graphql_schema.website import User, Website
 
 
@@ -59,17 +60,17 @@ class Limits:
 
 @strawberry.type(description="What can be asked.")
 class Query:
-    @strawberry.field(description="The user who asks; null for anyone who is not logged in.")
+    @resolved("The user who asks; null for anyone who is not logged in.")
     async def me(self, info: Info) -> User | None:
         return await info.context.run(lambda ctx: User.of(ctx.user) if ctx.user else None)
 
-    @strawberry.field(description="A website that you may read. Error `not-found` if there is none.")
+    @resolved("A website that you may read. Error `not-found` if there is none.")
     async def website(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id, a UUID.")]
     ) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.get(ctx, website_id(id))))
 
-    @strawberry.field(description="Your own websites, by name.")
+    @resolved("Your own websites, by name.")
     async def websites(
         self,
         info: Info,
@@ -84,7 +85,7 @@ class Query:
     ) -> WebsiteConnection | None:
         return await info.context.run(_websites, first, after, search)
 
-    @strawberry.field(description="The website behind a share link. Error `not-found` if there is none.")
+    @resolved("The website behind a share link. Error `not-found` if there is none.")
     async def share(
         self, info: Info, slug: Annotated[str, strawberry.argument(description="The last part of the link.")]
     ) -> Share | None:
@@ -96,7 +97,7 @@ class Query:
         )
         return Share(website=website, token=opened.token)
 
-    @strawberry.field(description="What a request may ask for at most.")
+    @resolved("What a request may ask for at most.")
     def limits(self, info: Info) -> Limits:
         settings = info.context.runtime.settings
         return Limits(
@@ -104,7 +105,7 @@ class Query:
             max_buckets=MAX_BUCKETS,
             max_nodes=MAX_PAGE,
             max_dimensions=inputs.MAX_DIMENSIONS,
-            max_conditions=filters.MAX_CONDITIONS,
+            max_conditions=MAX_CONDITIONS,
             max_values=filters.MAX_VALUES,
             max_batch=inputs.MAX_BATCH,
             max_depth=settings.graphql_max_depth,
@@ -112,7 +113,7 @@ class Query:
             max_tokens=settings.graphql_max_tokens,
         )
 
-    @strawberry.field(description="Version of this server.")
+    @resolved("Version of this server.")
     def version(self) -> str:
         return version("dashi-analytics")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import strawberry
-from graphql import GraphQLError, NoSchemaIntrospectionCustomRule, Undefined, ValidationRule
+from graphql import ASTValidationRule, GraphQLError, NoSchemaIntrospectionCustomRule, Undefined
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
@@ -30,7 +30,7 @@ class Schema(strawberry.Schema):
 
 def make_schema(settings: Settings) -> Schema:
     """The schema with this instance's limits. Extensions are factories: an instance belongs to one request."""
-    rules: list[type[ValidationRule]] = [
+    rules: list[type[ASTValidationRule]] = [
         extent_rule(settings.graphql_max_depth, settings.graphql_max_aliases)
     ]
     if not settings.introspection:

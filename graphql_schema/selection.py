@@ -53,7 +53,8 @@ def _fields(info: Info, selections: SelectionSetNode, seen: set[str]) -> Iterato
 def _included(info: Info, node: SelectionNode) -> bool:
     for directive in node.directives or ():
         if directive.name.value in ("skip", "include"):
-            condition = directive.arguments[0].value  # both directives have the one argument `if`
+            (argument,) = directive.arguments or ()  # both directives have the one argument `if`
+            condition = argument.value
             if isinstance(condition, VariableNode):
                 given = bool(info.variable_values.get(condition.name.value))
             else:

@@ -6,9 +6,9 @@ import base64
 import binascii
 import datetime as dt
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NewType
+from typing import Any, Final, NewType, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,8 @@ from strawberry.types.scalar import ScalarDefinition
 from app.errors import Invalid, NotFound
 from app.stats.period import local_day
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 Int64 = NewType("Int64", int)
 LocalDateTime = NewType("LocalDateTime", dt.datetime)
 Data = NewType("Data", object)
@@ -29,30 +31,28 @@ _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One end of a period as written: a day, a local time or an instant."""
+    """One end of a period as written: a day, a local time (naive) or an instant (aware)."""
 
-    day: dt.date | None
-    time: dt.datetime | None
+    written: dt.date | dt.datetime
 
     def first(self, zone: ZoneInfo) -> dt.datetime:
         """The instant it begins. Raises OverflowError outside the years 1 to 9999."""
-        if self.day is not None:
-            return local_day(self.day, zone)[0]
-        assert self.time is not None
-        local = self.time if self.time.tzinfo else self.time.replace(tzinfo=zone)
+        if not isinstance(self.written, dt.datetime):
+            return local_day(self.written, zone)[0]
+        local = self.written if self.written.tzinfo else self.written.replace(tzinfo=zone)
         return local.astimezone(dt.UTC).replace(microsecond=local.microsecond // 1000 * 1000)
 
     def last(self, zone: ZoneInfo) -> dt.datetime:
         """The instant it ends: of a day the last millisecond. Raises OverflowError outside the years 1 to 9999."""
-        return local_day(self.day, zone)[1] if self.day is not None else self.first(zone)
+        if not isinstance(self.written, dt.datetime):
+            return local_day(self.written, zone)[1]
+        return self.first(zone)
 
 
 def _parse_moment(value: object) -> Moment:
     if isinstance(value, str) and _MOMENT.fullmatch(value):
         try:
-            if len(value) == 10:
-                return Moment(dt.date.fromisoformat(value), None)
-            return Moment(None, dt.datetime.fromisoformat(value))
+            return Moment((dt.date if len(value) == 10 else dt.datetime).fromisoformat(value))
         except ValueError:
             pass  # it looks like a date, but there is no such day or hour
     raise GraphQLError(
@@ -72,10 +72,10 @@ def iso(instant: dt.datetime) -> str:
 
 
 def _parse_instant(value: object) -> dt.datetime:
-    moment = _parse_moment(value)
-    if moment.time is None or moment.time.tzinfo is None:
-        raise GraphQLError(f"{value!r:.60} is no instant: give a time and an offset, as 2026-11-10T09:30:00Z")
-    return moment.time.astimezone(dt.UTC)
+    written = _parse_moment(value).written
+    if isinstance(written, dt.datetime) and written.tzinfo:
+        return written.astimezone(dt.UTC)
+    raise GraphQLError(f"{value!r:.60} is no instant: give a time and an offset, as 2026-11-10T09:30:00Z")
 
 
 SCALARS: Final[dict[object, ScalarDefinition]] = {
@@ -111,6 +111,12 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         serialize=lambda value: value,
     ),
 }
+
+
+def resolved(description: str) -> Callable[[F], F]:
+    """A field that the decorated function resolves. Strawberry's own decorator loses the function's type."""
+    decorator: Callable[[F], F] = strawberry.field(description=description)
+    return decorator
 
 
 @strawberry.type(description="Where a page of a connection lies in the whole.")

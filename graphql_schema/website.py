@@ -16,7 +16,7 @@ from graphql_schema.analytics import Analytics
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import MAX_PAGE, PeriodInput, to_period, to_text
-from graphql_schema.types import Int64, page_size
+from graphql_schema.types import Int64, page_size, resolved
 
 
 @strawberry.type(description="Someone who can log in.")
@@ -87,20 +87,16 @@ class Website:
     def uuid(self) -> UUID:
         return UUID(self.id)
 
-    @strawberry.field(description="Visitors with any event in the last five minutes.")
+    @resolved("Visitors with any event in the last five minutes.")
     async def active_visitors(self, info: Info) -> Int64 | None:
         return Int64(await info.context.runtime.run(self.actor, active_visitors, self.uuid))
 
-    @strawberry.field(
-        description="Times of the first and the last event since the last reset; null without events."
-    )
+    @resolved("Times of the first and the last event since the last reset; null without events.")
     async def date_range(self, info: Info) -> DateRange | None:
         found = await info.context.runtime.run(self.actor, date_range, self.uuid)
         return DateRange(start=found[0], end=found[1]) if found else None
 
-    @strawberry.field(
-        description="Values that events have in a field, most frequent first: what to offer in a filter."
-    )
+    @resolved("Values that events have in a field, most frequent first: what to offer in a filter.")
     async def values(
         self,
         info: Info,
@@ -125,7 +121,7 @@ class Website:
 
         return await info.context.runtime.run(self.actor, verb)
 
-    @strawberry.field(description="Every figure of one period and one filter.")
+    @resolved("Every figure of one period and one filter.")
     async def analytics(
         self,
         info: Info,

@@ -45,6 +45,4 @@ def unexpected(path: str) -> Answer:
     """
     reference = uuid4().hex
     log.exception("error %s at %s", reference, path)
-    return json_answer(
-        {"error": "Internal server error"}, 500, ((b"x-dashi-error", reference.encode()),)
-    )
+    return json_answer({"error": "Internal server error"}, 500, ((b"x-dashi-error", reference.encode()),))

@@ -35,7 +35,9 @@ _PREFIXES: Final = (
     ("", Operator.EQ),
 )
 
-_ABOUT: Final = "Filter by {}: the value itself, `!` before it for other values, `~` for contains, `!~` for contains not."
+_ABOUT: Final = (
+    "Filter by {}: the value itself, `!` before it for other values, `~` for contains, `!~` for contains not."
+)
 
 FIELDS: Final[tuple[Field, ...]] = (
     *(optional(text(name, _ABOUT.format(name))) for name in FILTERS),

@@ -181,7 +181,10 @@ def _type_name(value: object) -> str:
 
 START_AT: Final = integer("startAt", "First instant of the range, in ms since 1970.", _FIRST_MS, _LAST_MS)
 END_AT: Final = integer(
-    "endAt", "Last instant of the range, in ms since 1970. `startAt=0&endAt=1` means all time.", _FIRST_MS, _LAST_MS
+    "endAt",
+    "Last instant of the range, in ms since 1970. `startAt=0&endAt=1` means all time.",
+    _FIRST_MS,
+    _LAST_MS,
 )
 RANGE: Final = (START_AT, END_AT)
 SEARCH: Final = optional(text("search", "Text to look for."), "")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
@@ -23,7 +23,7 @@ from app.context import ANONYMOUS, Ctx
 from app.errors import AppError, NotFound, Unauthenticated
 from app.settings import Settings
 from rest_compat import auth, collect, errors, openapi, params, stats, tracker, websites
-from rest_compat.deps import Answer, Asked, Call, Gone, Headers, Route
+from rest_compat.deps import Answer, Asked, Call, Gone, Headers, Route, Verb
 
 GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Collecting": collect.routes,
@@ -77,23 +77,30 @@ class RestDoor:
             else:
                 self._exact[full] = resource
         if settings.collect_api_endpoint:
-            self._exact[settings.base_path + settings.collect_api_endpoint] = self._exact[f"{self._root}/send"]
+            self._exact[settings.base_path + settings.collect_api_endpoint] = self._exact[
+                f"{self._root}/send"
+            ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         path = scope["path"]
-        resource, names = self._exact.get(path), {}
+        names: dict[str, str] = {}
+        resource = self._exact.get(path)
         if resource is None:
-            if path != self._root and not path.startswith(f"{self._root}/"):
-                if path.rstrip("/") not in self._exact:
-                    return await self._app(scope, receive, send)
+            if not self._serves(path):
+                return await self._app(scope, receive, send)
             resource, names = self._find(path)
         try:
             answer = await self._answer(resource, Call(scope, receive, names))
         except Gone:
             return None
         return await self._send(answer, resource is None or resource.api, scope["method"], send)
+
+    def _serves(self, path: str) -> bool:
+        """Whether a path that is none of the literal ones is the door's all the same."""
+        below = path == self._root or path.startswith(f"{self._root}/")
+        return below or path.rstrip("/") in self._exact
 
     def _find(self, path: str) -> tuple[Resource | None, dict[str, str]]:
         for pattern, resource in self._patterns:
@@ -153,30 +160,33 @@ def _resource(routes: list[Route], settings: Settings) -> Resource:
 
 
 def _endpoint(route: Route, settings: Settings) -> Endpoint:
-    return route.raw if route.raw is not None else partial(_run, route, settings.max_body_bytes)
+    if route.verb is not None:
+        return partial(_run, route, route.verb, settings.max_body_bytes)
+    if route.raw is not None:
+        return route.raw
+    raise ValueError(f"{route.method} {route.path} has nothing to answer with")
 
 
-async def _run(route: Route, limit: int, call: Call) -> Answer:
+async def _run(route: Route, verb: Verb, limit: int, call: Call) -> Answer:
     """Answer with a verb. What was sent is checked before who sent it (§1.2)."""
     values: dict[str, Any] = params.read(route.query, call.query()) if route.query else {}
     if route.body is not None:
         values |= params.read(route.body, await call.json(limit))
     asked = Asked(values, call.path, call.headers)
     try:
-        return Answer(await call.runtime.run(ANONYMOUS, _operate, route, asked))
+        return Answer(await call.runtime.run(ANONYMOUS, _operate, verb, asked, route.public))
     except AppError as error:
         return errors.answer(error, route.refusal)
 
 
-def _operate(ctx: Ctx, route: Route, asked: Asked) -> bytes:
+def _operate(ctx: Ctx, verb: Verb, asked: Asked, public: bool) -> bytes:
     """One operation, in a reader's thread: opening an encrypted token takes milliseconds the event loop has not."""
-    assert route.verb is not None
     ctx.actor = identity.identify(ctx.keys, asked.headers)
     try:
-        return orjson.dumps(route.verb(ctx, asked))
+        return orjson.dumps(verb(ctx, asked))
     except NotFound:
         # Only an admin, who sees everything, is told that there is nothing to see.
-        if route.public or (ctx.user is not None and ctx.user.is_admin):
+        if public or (ctx.user is not None and ctx.user.is_admin):
             raise
         raise Unauthenticated from None
 

@@ -176,7 +176,8 @@ def _bounds(period: Period) -> Json:
 def routes(settings: Settings) -> list[Route]:
     one = "/api/websites/{websiteId}"
     compare = params.optional(
-        params.text("compare", "`yoy`: with the same days a year before; else with the period just before."), ""
+        params.text("compare", "`yoy`: with the same days a year before; else with the period just before."),
+        "",
     )
     kind = params.text("type", f"One of {', '.join(METRICS)}, channel.")
     listed = params.text("type", f"One of {', '.join(METRICS)}, segment, cohort.")

@@ -89,7 +89,9 @@ def date_range(ctx: Ctx, asked: Asked) -> object:
 def routes(settings: Settings) -> list[Route]:
     one = "/api/websites/{websiteId}"
     share_id = params.text("shareId", "Text of the share link; null for none.", websites.MAX_SHARE_SLUG)
-    new_share_id = params.text("shareId", "8 to 16 letters and digits; null ends sharing.", 0, "[a-zA-Z0-9]{8,16}")
+    new_share_id = params.text(
+        "shareId", "8 to 16 letters and digits; null ends sharing.", 0, "[a-zA-Z0-9]{8,16}"
+    )
     new = (
         _NAME,
         _DOMAIN,

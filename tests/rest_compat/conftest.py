@@ -12,6 +12,7 @@ from app.settings import Settings
 from tests.rest_compat.people import Headers, add_user
 from tests.server import Server, running
 
+
 @pytest.fixture(scope="session")
 def bob(live: Server) -> Headers:
     """An ordinary user, who owns nothing of the admin's."""

@@ -55,7 +55,10 @@ def test_login(live: Server, admin_user: dict[str, object]) -> None:
     assert me(live, {"Authorization": f"Bearer {answer.json()['token']}"}) == 200
 
 
-@pytest.mark.parametrize(("username", "password"), [("admin", "wrong"), ("nobody", PASSWORD), ("", ""), ("ad\0min", PASSWORD + "x")])
+@pytest.mark.parametrize(
+    ("username", "password"),
+    [("admin", "wrong"), ("nobody", PASSWORD), ("", ""), ("ad\0min", PASSWORD + "x")],
+)
 def test_wrong_credentials(live: Server, username: str, password: str) -> None:
     answer = live.client.post("/api/auth/login", json={"username": username, "password": password})
     assert answer.status_code == 401

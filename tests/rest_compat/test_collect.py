@@ -21,7 +21,10 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 def hit(website: str, **payload: Any) -> dict[str, Any]:
-    return {"type": "event", "payload": {"website": website, "url": "/", "hostname": "example.com", **payload}}
+    return {
+        "type": "event",
+        "payload": {"website": website, "url": "/", "hostname": "example.com", **payload},
+    }
 
 
 def send(server: Server, body: object, **headers: str) -> Any:

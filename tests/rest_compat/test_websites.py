@@ -67,7 +67,10 @@ def test_create_with_an_id_and_a_share(live: Server) -> None:
                 "domain: String must contain at most 500 character(s)",
             ],
         ),
-        ({"name": None, "domain": 5}, ["name: Expected string, received null", "domain: Expected string, received number"]),
+        (
+            {"name": None, "domain": 5},
+            ["name: Expected string, received null", "domain: Expected string, received number"],
+        ),
         (
             {"name": [], "domain": {}, "shareId": True, "teamId": "x", "id": "y"},
             [
@@ -116,7 +119,10 @@ def test_list(live: Server) -> None:
         "pageSize": 10,
         "orderBy": "name",
     }
-    made = {name: create(live, owner, name=name, domain=domain).json() for name, domain in (("b", "one.org"), ("a", "two.org"), ("c", "one.com"))}
+    made = {
+        name: create(live, owner, name=name, domain=domain).json()
+        for name, domain in (("b", "one.org"), ("a", "two.org"), ("c", "one.com"))
+    }
 
     def listed(**params: Any) -> tuple[list[str], int]:
         answer = live.get("/api/websites", headers=owner, **params)
@@ -147,7 +153,13 @@ def test_list(live: Server) -> None:
     ("query", "error"),
     [
         ("page=0", ["page: Number must be greater than 0"]),
-        ("page=-1.5&pageSize=x", ["page: Expected integer, received float, Number must be greater than 0", "pageSize: Expected number, received nan"]),
+        (
+            "page=-1.5&pageSize=x",
+            [
+                "page: Expected integer, received float, Number must be greater than 0",
+                "pageSize: Expected number, received nan",
+            ],
+        ),
         ("page=1e99", ["page: Number must be less than or equal to 2147483647"]),
         ("pageSize=", ["pageSize: Number must be greater than 0"]),
     ],
@@ -167,7 +179,12 @@ def test_update(live: Server, live_website: str) -> None:
         return answer.json()
 
     assert update(name="New", domain="new.org")["name"] == "New"
-    assert update(name="Newer") == {**before, "name": "Newer", "domain": "new.org", "updatedAt": live.get(url)["updatedAt"]}
+    assert update(name="Newer") == {
+        **before,
+        "name": "Newer",
+        "domain": "new.org",
+        "updatedAt": live.get(url)["updatedAt"],
+    }
     slug = uuid4().hex[:16]
     assert update(shareId=slug)["shareId"] == slug
     assert update(name="Newest")["shareId"] == slug
@@ -179,7 +196,9 @@ def test_update(live: Server, live_website: str) -> None:
 def test_update_with_a_taken_share(live: Server, shared: tuple[str, Headers]) -> None:
     other = live.create_website()
     slug = live.get(f"/api/websites/{shared[0]}")["shareId"]
-    answer = live.client.post(f"/api/websites/{other}", json={"name": "N", "shareId": slug}, headers=live.admin)
+    answer = live.client.post(
+        f"/api/websites/{other}", json={"name": "N", "shareId": slug}, headers=live.admin
+    )
     assert (answer.status_code, answer.json()) == (400, {"error": "That share ID is already taken."})
     kept = live.get(f"/api/websites/{other}")
     assert (kept["name"], kept["shareId"]) == ("Example", None)
@@ -196,7 +215,9 @@ def test_update_with_a_taken_share(live: Server, shared: tuple[str, Headers]) ->
         ({"name": None}, ["name: Expected string, received null"]),
     ],
 )
-def test_update_with_a_bad_body(live: Server, live_website: str, body: dict[str, Any], error: list[str]) -> None:
+def test_update_with_a_bad_body(
+    live: Server, live_website: str, body: dict[str, Any], error: list[str]
+) -> None:
     answer = live.client.post(f"/api/websites/{live_website}", json=body, headers=live.admin)
     assert (answer.status_code, answer.json()) == (400, {"error": error})
 
@@ -212,7 +233,9 @@ def test_delete(server: Server, website: str) -> None:
     assert (answer.status_code, answer.json()) == (200, {"ok": True})
     assert server.client.get(f"/api/websites/{website}", headers=server.admin).status_code == 404
     assert server.events(website) == []
-    late = server.client.post("/api/send", json=view(A, "2026-11-10 10:00:00").body(website), headers=A.headers)
+    late = server.client.post(
+        "/api/send", json=view(A, "2026-11-10 10:00:00").body(website), headers=A.headers
+    )
     assert (late.status_code, late.json()) == (400, {"error": "Website not found."})
     again = server.client.delete(f"/api/websites/{website}", headers=server.admin)
     assert again.status_code == 404
@@ -227,7 +250,11 @@ def test_reset(server: Server, website: str) -> None:
             identification(A, "2026-11-10 10:00:00", {"vip": True}),
         ],
     )
-    assert (len(server.events(website)), len(server.session_data(website)), len(server.revenue(website))) == (1, 1, 1)
+    assert (len(server.events(website)), len(server.session_data(website)), len(server.revenue(website))) == (
+        1,
+        1,
+        1,
+    )
     answer = server.client.post(f"/api/websites/{website}/reset", headers=server.admin)
     assert (answer.status_code, answer.json()) == (200, {"ok": True})
     for stored in (server.events, server.event_data, server.session_data, server.revenue):

@@ -1,0 +1,131 @@
+"""Channels: how a visitor came, by referrer and query string (Umami v2 REST behaviour §3.6, "Channel")."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.sql.expression import ColumnElement
+
+from app.context import Ctx
+from app.sql import fits
+from app.stats.measures import whole
+from app.stats.scope import Scope
+from app.tables import event
+
+# In the order that equal numbers are shown in.
+CHANNELS: Final = (
+    "direct",
+    "referral",
+    "affiliate",
+    "email",
+    "sms",
+    "organicSearch",
+    "organicSocial",
+    "organicShopping",
+    "organicVideo",
+    "paidAds",
+    "paidSearch",
+    "paidSocial",
+    "paidShopping",
+    "paidVideo",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Fits where the domain contains one of `domains`, or the query matches one of the expressions in `query`."""
+
+    channel: str
+    domains: str = ""
+    query: tuple[str, ...] = ()
+    # Whether there is a paid and an organic channel of this kind.
+    split: bool = False
+
+
+_AD_MARKS: Final = """
+    utm_source=google gclid= fbclid= msclkid= dclid= twclid= li_fat_id= epik= ttclid= scid= aid= pc_id= ad_id=
+    rdt_cid= ob_click_id= utm_medium=cpc utm_medium=paid utm_medium=paid_social
+"""
+
+# The first rule that fits decides. Matching is by substring, so `t.co` fits microsoft.com as well.
+_RULES: Final = (
+    _Rule("paidAds", query=tuple(map(re.escape, _AD_MARKS.split()))),
+    _Rule("referral", query=("utm_medium=(referral|app|link)",)),
+    _Rule("affiliate", query=("utm_medium=affiliate",)),
+    _Rule("sms", query=("utm_(source|medium)=sms",)),
+    _Rule(
+        "Search",
+        "google. bing.com msn.com duckduckgo.com search.brave.com yandex. baidu.com ecosia.org chatgpt.com perplexity.ai",
+        ("utm_medium=organic",),
+        split=True,
+    ),
+    _Rule(
+        "Social",
+        "facebook.com fb.com instagram.com ig.com twitter.com t.co x.com linkedin. tiktok. reddit. threads.net bsky.app "
+        "news.ycombinator.com snapchat. pinterest.",
+        ("utm_medium=(social|sm)",),
+        split=True,
+    ),
+    _Rule(
+        "email",
+        "gmail. mail.yahoo. outlook. hotmail. protonmail. proton.me",
+        ("utm_medium=.*(e-mail|email|e_mail|e mail)",),
+    ),
+    _Rule(
+        "Shopping",
+        "amazon. ebay.com walmart.com alibab.com aliexpress.com etsy.com bestbuy.com target.com newegg.com",
+        # "shop" counts behind anything but a lower-case letter other than e: `e-shop` and `eshop`, not `workshop`.
+        ("utm_campaign=.*([^a-df-z]shop|shopping)",),
+        split=True,
+    ),
+    _Rule("Video", "youtube. twitch.", ("utm_medium=.*video",), split=True),
+)
+_PAID: Final = "utm_medium=(.*cp|ppc|retargeting|paid)"
+
+
+def channel_of() -> ColumnElement[str]:
+    """The channel of an event's own referrer and query string, '' for none (such as a link from another site)."""
+    domain, query = event.c.referrer_domain, event.c.url_query
+    prefix = sa.case((fits(query, _pattern(_PAID)), "paid"), else_="organic")
+    branches: list[tuple[ColumnElement[bool], ColumnElement[str]]] = [
+        (sa.and_(domain == "", query == ""), sa.literal("direct", sa.Text))
+    ]
+    for rule in _RULES:
+        fits = [fits(query, _pattern("|".join(rule.query)))]
+        if rule.domains:
+            fits.append(fits(domain, _pattern("|".join(map(re.escape, rule.domains.split())))))
+        name = sa.literal(rule.channel, sa.Text)
+        branches.append((sa.or_(*fits), prefix.concat(name) if rule.split else name))
+    return sa.case(*branches, else_=sa.literal("", sa.Text))
+
+
+def channels(ctx: Ctx, scope: Scope) -> list[tuple[str, int]]:
+    """(channel, visitors) of all 14 channels, most visitors first, equal ones in the order of CHANNELS.
+
+    Events of any type count. Visitors are counted for each pair of referrer and query string and then added up, so
+    one who came through two pairs of a channel counts twice in it: REST clients know it so.
+    """
+    sources = (
+        sa.select(
+            channel_of().label("channel"),
+            sa.func.count(event.c.session_id.distinct()).label("visitors"),
+        )
+        .where(*scope.rows())
+        .group_by(event.c.referrer_domain, event.c.url_query)
+        .subquery("sources")
+    )
+    query = sa.select(sources.c.channel, sa.func.sum(sources.c.visitors)).group_by(sources.c.channel)
+    found = {channel: whole(visitors) for channel, visitors in ctx.events.rows(query)}
+    return _sorted((channel, found.get(channel, 0)) for channel in CHANNELS)
+
+
+def _sorted(counted: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    return sorted(counted, key=lambda item: -item[1])
+
+
+def _pattern(text: str) -> ColumnElement[str]:
+    return sa.literal(text, sa.Text)

@@ -1,0 +1,126 @@
+"""What every statistic is of: a website that the actor may read, a period, and a filter."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.sql.expression import ColumnElement, Subquery
+
+from app import access
+from app.context import Ctx
+from app.errors import Invalid
+from app.sql import matches
+from app.stats.filters import And, Condition, Filter, Not, Operator, Or, condition
+from app.stats.period import Period
+from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`period` is what was asked for; what lies before the website's last reset is never counted."""
+
+    website_id: UUID
+    period: Period
+    where: Filter | None
+    reset_at: dt.datetime | None
+
+    @property
+    def start(self) -> dt.datetime:
+        """The first instant that counts."""
+        return max(self.period.start, self.reset_at) if self.reset_at else self.period.start
+
+    def over(self, period: Period) -> Scope:
+        """The same website and filter over another period."""
+        return replace(self, period=period)
+
+    def range(self) -> list[ColumnElement[bool]]:
+        """The conditions of website and period alone."""
+        return self._range_of(event)
+
+    def rows(self, event_type: int | None = None) -> list[ColumnElement[bool]]:
+        """The conditions of the events that count, all of them or those of one type."""
+        conditions = self.range()
+        if event_type is not None:
+            conditions.append(event.c.event_type == event_type)
+        if self.where is not None:
+            conditions.append(condition(self.where, sa.and_(*self._range_of(event_data))))
+        return conditions
+
+    def _range_of(self, table: sa.Table) -> list[ColumnElement[bool]]:
+        columns = table.c
+        return [
+            columns.website_id == self.website_id,
+            columns.created_at >= self.start,
+            columns.created_at <= self.period.end,
+        ]
+
+    def visits(self, *by: ColumnElement[object], conditions: list[ColumnElement[bool]] | None = None) -> Subquery:
+        """The events that count, grouped by session, visit and `by`: every measure is taken over this.
+
+        Each group has `views` (page views), `events` (custom events), and `first_at` and `last_at` of its page views.
+        """
+        is_view = event.c.event_type == PAGE_VIEW
+        return (
+            sa.select(
+                event.c.session_id,
+                event.c.visit_id,
+                sa.func.count().filter(is_view).label("views"),
+                sa.func.count().filter(event.c.event_type == CUSTOM_EVENT).label("events"),
+                sa.func.min(event.c.created_at).filter(is_view).label("first_at"),
+                sa.func.max(event.c.created_at).filter(is_view).label("last_at"),
+                *by,
+            )
+            .where(*(self.rows() if conditions is None else conditions))
+            .group_by(event.c.session_id, event.c.visit_id, *by)
+            .subquery("visits")
+        )
+
+
+def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None = None) -> Scope:
+    """The scope of a question, and the only maker of one.
+
+    Raises as `access.view_website`, and Invalid for a filter that makes no sense.
+    """
+    website = access.view_website(ctx, website_id)
+    condition(where)  # what makes no sense is refused here, before anything is computed
+    for pattern in _patterns(where):
+        _try_pattern(ctx, pattern)
+    scope = Scope(website_id, period, where, website.reset_at)
+    return scope.over(_whole(ctx, scope)) if period.is_all_time else scope
+
+
+def bounds(ctx: Ctx, scope: Scope) -> tuple[dt.datetime, dt.datetime] | None:
+    """Times of the first and last event of any type that lie in the range; filters do not matter."""
+    [(first, last)] = ctx.events.rows(
+        sa.select(sa.func.min(event.c.created_at), sa.func.max(event.c.created_at)).where(*scope.range())
+    )
+    return (first, last) if first is not None else None
+
+
+def _whole(ctx: Ctx, scope: Scope) -> Period:
+    first, last = bounds(ctx, scope) or (ctx.now, ctx.now)
+    return Period(first, last, scope.period.zone)
+
+
+def _patterns(where: Filter | None) -> Iterator[str]:
+    """Every regular expression in a filter."""
+    match where:
+        case Condition(_, Operator.MATCHES, values):
+            yield from values
+        case And(parts) | Or(parts):
+            for part in parts:
+                yield from _patterns(part)
+        case Not(part):
+            yield from _patterns(part)
+
+
+def _try_pattern(ctx: Ctx, pattern: str) -> None:
+    """Refuse a regular expression that this engine will not run, e.g. because its automaton would be too large."""
+    try:
+        ctx.events.rows(sa.select(matches(sa.literal("x", sa.Text), sa.literal(pattern, sa.Text))))
+    except sa.exc.DBAPIError as error:
+        raise Invalid("This regular expression cannot be used here", field="matches") from error
