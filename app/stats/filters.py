@@ -1,34 +1,33 @@
-"""Filters: field, operator and values, combined by and, or and not, as one boolean expression over events.
+"""Filters: what people ask for, and the boolean expression over `event` that it becomes.
 
-An absent value is no value: the negative operators never match it, and nothing equals it (REST behaviour §1.8). An
-unknown field is refused, never answered with zero.
+A row whose field is absent matches no comparison, negative ones included; only IS_SET sees it (Umami v2 REST behaviour
+§1.8). `And`, `Or` and `Not` are plain logic over rows, so `Not` of a comparison does match absent values.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from enum import StrEnum
-from typing import Final
-from uuid import UUID
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.errors import Invalid
-from app.sql import contains, matches
-from app.stats.fields import Field, elsewhere, field
-from app.stats.period import Period
+from app.sql import begins, contains, ends, matches, ordinal
+from app.stats.fields import field as field_of
+from app.stats.regex import portable
 from app.tables import event, event_data
 
-MAX_VALUES: Final = 500
-MAX_PATTERN: Final = 200
-_MAX_DEPTH: Final = 20
+MAX_CONDITIONS: Final = 200
+MAX_DEPTH: Final = 20
 
 
 class Operator(StrEnum):
+    """EQ, NE, IN and NOT_IN compare whole values as they are stored; all others take upper for lower case."""
+
     EQ = "eq"
     NE = "ne"
     IN = "in"
@@ -41,7 +40,9 @@ class Operator(StrEnum):
     IS_SET = "isSet"
 
 
-class Comparator(StrEnum):
+class Comparison(StrEnum):
+    """Operators of event properties."""
+
     EQ = "eq"
     NE = "ne"
     GT = "gt"
@@ -54,7 +55,10 @@ class Comparator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One field compared with values. IS_SET takes "true" or "false"; all but IN and NOT_IN take one value."""
+    """A field compared with values: any number for IN and NOT_IN, `true` or `false` for IS_SET, else exactly one.
+
+    `MATCHES` takes the regular expressions of `app.stats.regex`. IS_SET asks for a value that is not empty.
+    """
 
     field: str
     operator: Operator
@@ -63,30 +67,54 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """Events whose data has a key that compares so; `event` None: of any name. IS_SET takes a bool."""
+    """Rows whose event has data of this key that compares so; with `event`, only events of that name.
 
+    A text compares with the text that is stored, a number with numbers (as stored: four decimals), a truth value with
+    truth values. CONTAINS takes a text and upper for lower case. IS_SET true asks for the key, false for its lack.
+    """
+
+    event: str | None
     key: str
-    operator: Comparator
+    operator: str
     value: str | float | bool
-    event: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class And:
+    """All of these; of none, every row."""
+
     filters: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
+    """Any of these; of none, no row."""
+
     filters: tuple[Filter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Not:
+    """Every row that this does not match."""
+
     filter: Filter
 
 
 Filter = Condition | Property | And | Or | Not
+
+
+def condition(where: Filter | None, data: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
+    """The filter as an expression over `event`; None is every row.
+
+    `data` says which rows of `event_data` can belong to the events in question, so that a property is not looked for
+    in other websites and times.
+    Raises Invalid, with the part at fault as its field, for what is unknown, ill-formed or too large.
+    """
+    if where is None:
+        return sa.true()
+    if _count(where, 0) > MAX_CONDITIONS:
+        raise Invalid(f"A filter has at most {MAX_CONDITIONS} conditions", field="where")
+    return _expression(where, sa.true() if data is None else data)
 
 
 def patterns(where: Filter | None) -> Iterator[str]:
@@ -101,154 +129,125 @@ def patterns(where: Filter | None) -> Iterator[str]:
             yield from patterns(part)
 
 
-def expression(where: Filter, website_id: UUID, period: Period, depth: int = 0) -> ColumnElement[bool]:
-    """A filter as SQL over `event`. Website and period narrow the look into event data.
+def storable(text: str, name: str) -> str:
+    """The text, which a request gave. Raises Invalid for what no store takes: NUL and half surrogate pairs."""
+    if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
+        raise Invalid(f"{name} has characters that no value has", field=name)
+    return text
 
-    Raises Invalid for an unknown field and for values the operator cannot take.
-    """
-    if depth > _MAX_DEPTH:
-        raise Invalid(f"A filter nests at most {_MAX_DEPTH} levels", field="where")
+
+def _count(where: Filter, depth: int) -> int:
+    if depth > MAX_DEPTH:
+        raise Invalid(f"A filter nests at most {MAX_DEPTH} levels", field="where")
     match where:
-        case And(parts):
-            return sa.and_(sa.true(), *(expression(part, website_id, period, depth + 1) for part in parts))
-        case Or(parts):
-            return sa.or_(sa.false(), *(expression(part, website_id, period, depth + 1) for part in parts))
+        case And(filters) | Or(filters):
+            return sum(_count(part, depth + 1) for part in filters)
         case Not(part):
-            return sa.not_(expression(part, website_id, period, depth + 1))
-        case Property():
-            return _with_data(where, website_id, period)
+            return _count(part, depth + 1)
+        case _:
+            return 1
+
+
+def _expression(where: Filter, data: ColumnElement[bool]) -> ColumnElement[bool]:
+    match where:
         case Condition():
             return _compared(where)
+        case Property():
+            return _with_property(where, data)
+        case And(filters):
+            return sa.and_(sa.true(), *(_expression(part, data) for part in filters))
+        case Or(filters):
+            return sa.or_(sa.false(), *(_expression(part, data) for part in filters))
+        case Not(part):
+            return sa.not_(_expression(part, data))
 
 
-def _compared(condition: Condition) -> ColumnElement[bool]:
-    compared = field(condition.field)
-    _check(condition)
-    matched = _matched(compared, condition.operator, condition.values)
-    return sa.and_(matched, elsewhere()) if compared.name == "referrer" else matched
+_Test = Callable[[ColumnElement[str], tuple[str, ...]], ColumnElement[bool]]
+
+_TESTS: Final[Mapping[Operator, _Test]] = {
+    Operator.EQ: lambda column, values: column == values[0],
+    Operator.NE: lambda column, values: column != values[0],
+    Operator.IN: lambda column, values: column.in_(values),
+    Operator.NOT_IN: lambda column, values: column.not_in(values),
+    Operator.CONTAINS: lambda column, values: contains(column, sa.literal(values[0])),
+    Operator.NOT_CONTAINS: lambda column, values: sa.not_(contains(column, sa.literal(values[0]))),
+    Operator.STARTS_WITH: lambda column, values: begins(column, sa.literal(values[0])),
+    Operator.ENDS_WITH: lambda column, values: ends(column, sa.literal(values[0])),
+    Operator.MATCHES: lambda column, values: matches(column, sa.literal(values[0])),
+}
+_MANY: Final = {Operator.IN, Operator.NOT_IN}
+_TRUTH: Final = {("true",): True, ("false",): False}
 
 
-def _matched(compared: Field, operator: Operator, values: tuple[str, ...]) -> ColumnElement[bool]:
-    column, value = compared.column, sa.literal(values[0] if values else "", sa.Text)
-    present = column != "" if compared.nullable else sa.true()
-    match operator:
-        case Operator.EQ:
-            return sa.and_(present, column == value)
-        case Operator.NE:
-            return sa.and_(present, column != value)
-        case Operator.IN:
-            return sa.and_(present, column.in_(values))
-        case Operator.NOT_IN:
-            return sa.and_(present, column.not_in(values))
-        case Operator.CONTAINS:
-            return sa.and_(present, contains(column, value))
-        case Operator.NOT_CONTAINS:
-            return sa.and_(present, sa.not_(contains(column, value)))
-        case Operator.STARTS_WITH:
-            return sa.and_(present, sa.func.starts_with(column, value, type_=sa.Boolean))
-        case Operator.ENDS_WITH:
-            return sa.and_(present, sa.func.right(column, sa.func.length(value), type_=sa.Text) == value)
-        case Operator.MATCHES:
-            return sa.and_(present, matches(column, value))
-        case Operator.IS_SET:
-            return column != "" if values[0] == "true" else column == ""
+def _compared(where: Condition) -> ColumnElement[bool]:
+    field = field_of(where.field)
+    values = tuple(storable(value, where.field) for value in where.values)
+    if where.operator is Operator.IS_SET:
+        if values not in _TRUTH:
+            raise Invalid(f"{where.operator} is true or false", field=where.field)
+        present = sa.and_(field.present, field.column != "")
+        return present if _TRUTH[values] else sa.not_(present)
+    if where.operator not in _TESTS:
+        raise Invalid(f"There is no operator {where.operator!r}", field=where.field)
+    if len(values) != 1 and where.operator not in _MANY:
+        raise Invalid(f"{where.operator} takes one value", field=where.field)
+    if where.operator is Operator.MATCHES:
+        values = (portable(values[0], where.field),)
+    test = _TESTS[where.operator](field.column, values)
+    return sa.and_(field.present, test) if field.nullable else test
 
 
-def _check(condition: Condition) -> None:
-    name, operator, values = condition.field, condition.operator, condition.values
-    if operator not in (Operator.IN, Operator.NOT_IN) and len(values) != 1:
-        raise Invalid(f"{operator} takes one value", field=name)
-    if len(values) > MAX_VALUES:
-        raise Invalid(f"{operator} takes at most {MAX_VALUES} values", field=name)
-    if any("\0" in value for value in values):
-        raise Invalid("A value must not contain NUL characters", field=name)
-    if operator is Operator.IS_SET and values[0] not in ("true", "false"):
-        raise Invalid("isSet takes true or false", field=name)
-    if operator is Operator.MATCHES:
-        check_pattern(values[0], name)
+_COMPARISONS: Final[Mapping[str, Callable[[Any, Any], ColumnElement[bool]]]] = {
+    Comparison.EQ: lambda column, value: column == value,
+    Comparison.NE: lambda column, value: column != value,
+    Comparison.GT: lambda column, value: column > value,
+    Comparison.GTE: lambda column, value: column >= value,
+    Comparison.LT: lambda column, value: column < value,
+    Comparison.LTE: lambda column, value: column <= value,
+    Comparison.CONTAINS: lambda column, value: contains(column, sa.literal(value)),
+}
+# Stored types of data (Umami v2 REST behaviour §2.9).
+_NUMBER: Final = 2
+_BOOLEAN: Final = 3
+_PLACES: Final = 4
 
 
-# What the engines' expressions do not share: references, assertions, word boundaries, possessive repetition, and
-# counts that one of them refuses. Escapes stand for classes or for punctuation.
-_UNSHARED: Final = (
-    (re.compile(r"\\[^dDwWsS\W_]|\\_"), "only the escapes \\d \\w \\s and those of punctuation"),
-    (re.compile(r"\(\?(?!:)"), "no groups with a question mark but (?:…)"),
-    (re.compile(r"[*+?}]\+"), "no possessive repetition"),
-    (re.compile(r"\{,|\{\d{4,}|\{\d*,\d{4,}"), "counts like {2} and {2,5}"),
-    (re.compile(r"\[\[|\[\^?\]"), "no classes by name, and none that begins with ]"),
-)
+def _with_property(where: Property, data: ColumnElement[bool]) -> ColumnElement[bool]:
+    name = "property"
+    found = [data, event_data.c.data_key == storable(where.key, name)]
+    named: ColumnElement[bool] = sa.true()
+    if where.event is not None:
+        found.append(event_data.c.event_name == storable(where.event, name))
+        named = event.c.event_name == where.event
+    absent = False
+    if where.operator == Comparison.IS_SET:
+        if not isinstance(where.value, bool):
+            raise Invalid(f"{where.operator} is true or false", field=name)
+        absent = not where.value
+    else:
+        found.append(_property_value(where, name))
+    having = event.c.event_id.in_(sa.select(event_data.c.event_id).where(*found))
+    return sa.and_(named, sa.not_(having) if absent else having)
 
 
-def check_pattern(pattern: str, name: str) -> None:
-    """Raise Invalid unless every engine reads this regular expression, and alike."""
-    if len(pattern) > MAX_PATTERN:
-        raise Invalid(f"A regular expression has at most {MAX_PATTERN} characters", field=name)
-    plain = pattern.replace("\\\\", "")
-    for unshared, allowed in _UNSHARED:
-        if unshared.search(plain):
-            raise Invalid(f"A regular expression may have {allowed}", field=name)
-    try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise Invalid(f"Not a regular expression: {error}", field=name) from None
-
-
-_NUMERIC: Final = (Comparator.GT, Comparator.GTE, Comparator.LT, Comparator.LTE)
-_TYPE_BOOLEAN: Final = 3
-
-
-def _with_data(wanted: Property, website_id: UUID, period: Period) -> ColumnElement[bool]:
-    data = event_data.c
-    if "\0" in f"{wanted.key}{wanted.event}{wanted.value}":
-        raise Invalid("A value must not contain NUL characters", field="property")
-    having = [
-        data.website_id == website_id,
-        data.created_at >= period.start,
-        data.created_at <= period.end,
-        data.data_key == wanted.key,
-    ]
-    if wanted.event is not None:
-        having.append(data.event_name == wanted.event)
-    if wanted.operator is Comparator.IS_SET:
-        found = event.c.event_id.in_(sa.select(data.event_id).where(*having))
-        return found if wanted.value else sa.not_(found)
-    having.append(_value_matches(wanted))
-    return event.c.event_id.in_(sa.select(data.event_id).where(*having))
-
-
-def _value_matches(wanted: Property) -> ColumnElement[bool]:
-    data, operator, value = event_data.c, wanted.operator, wanted.value
+def _property_value(where: Property, name: str) -> ColumnElement[bool]:
+    value, kind, text = where.value, event_data.c.data_type, event_data.c.string_value
+    compare = _COMPARISONS.get(where.operator)
+    if compare is None:
+        raise Invalid(f"There is no operator {where.operator!r}", field=name)
+    if isinstance(value, str):
+        value = storable(value, name)
+        # Numbers are stored as text too, but "10" is not less than "9".
+        column = text if where.operator == Comparison.CONTAINS else ordinal(text)
+        return sa.and_(kind != _NUMBER, compare(column, value))
     if isinstance(value, bool):
-        compared: ColumnElement[bool] = sa.and_(
-            data.data_type == _TYPE_BOOLEAN, data.string_value == ("true" if value else "false")
-        )
-        if operator is Comparator.EQ:
-            return compared
-        if operator is Comparator.NE:
-            return sa.and_(data.data_type == _TYPE_BOOLEAN, sa.not_(compared))
-        raise Invalid(f"{operator} does not go with true and false", field="property")
-    if isinstance(value, int | float):
-        if operator is Comparator.CONTAINS:
-            raise Invalid("contains takes text", field="property")
-        return _number_matches(operator, Decimal(str(value)))
-    if operator in _NUMERIC:
-        raise Invalid(f"{operator} takes a number", field="property")
-    if operator is Comparator.CONTAINS:
-        return contains(data.string_value, sa.literal(value, sa.Text))
-    return data.string_value == value if operator is Comparator.EQ else data.string_value != value
-
-
-def _number_matches(operator: Comparator, number: Decimal) -> ColumnElement[bool]:
-    if not number.is_finite():
-        raise Invalid("A number is finite", field="property")
-    column = event_data.c.number_value
-    value = sa.literal(float(number), sa.Double)
-    number_value = sa.cast(column, sa.Double)
-    return {
-        Comparator.EQ: number_value == value,
-        Comparator.NE: number_value != value,
-        Comparator.GT: number_value > value,
-        Comparator.GTE: number_value >= value,
-        Comparator.LT: number_value < value,
-        Comparator.LTE: number_value <= value,
-    }[operator]
+        if where.operator not in (Comparison.EQ, Comparison.NE):
+            raise Invalid(f"{where.operator} does not take a truth value", field=name)
+        return sa.and_(kind == _BOOLEAN, compare(text, "true" if value else "false"))
+    if where.operator == Comparison.CONTAINS:
+        raise Invalid(f"{where.operator} takes a text", field=name)
+    if not math.isfinite(value):
+        raise Invalid("A number is finite", field=name)
+    number = sa.cast(event_data.c.number_value, sa.Double)
+    exact = where.operator in (Comparison.EQ, Comparison.NE)
+    return sa.and_(kind == _NUMBER, compare(number, round(float(value), _PLACES) if exact else float(value)))

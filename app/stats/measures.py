@@ -63,7 +63,9 @@ def aggregates(visits: Subquery, names: Collection[str], of_events: bool = False
     """The measures of these names over `Scope.visits`, labelled, in the table's order. Raises Invalid for others."""
     unknown = set(names) - set(MEASURES)
     if unknown:
-        raise Invalid(f"There is no measure {min(unknown)!r}; there are {', '.join(MEASURES)}", field="measures")
+        raise Invalid(
+            f"There is no measure {min(unknown)!r}; there are {', '.join(MEASURES)}", field="measures"
+        )
     table = _EVENTS if of_events else _VIEWS
     # Sums over nothing are NULL, and 0 is meant.
     return [sa.func.coalesce(table[name](visits), 0).label(name) for name in MEASURES if name in names]

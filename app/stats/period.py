@@ -52,7 +52,9 @@ def _month(wall: dt.datetime, by: int = 0) -> dt.datetime:
 
 
 # Unit → (start of the bucket a wall-clock time falls in, start of the next bucket).
-_STEPS: Final[Mapping[Unit, tuple[Callable[[dt.datetime], dt.datetime], Callable[[dt.datetime], dt.datetime]]]] = {
+_STEPS: Final[
+    Mapping[Unit, tuple[Callable[[dt.datetime], dt.datetime], Callable[[dt.datetime], dt.datetime]]]
+] = {
     Unit.MINUTE: (lambda wall: wall.replace(second=0, microsecond=0), lambda start: start + _MINUTE),
     Unit.HOUR: (lambda wall: wall.replace(minute=0, second=0, microsecond=0), lambda start: start + _HOUR),
     Unit.DAY: (lambda wall: _day(wall), lambda start: start + _DAY),
@@ -157,7 +159,9 @@ class Period:
             while start <= final:
                 starts.add(start)
                 if len(starts) > MAX_BUCKETS:
-                    raise Invalid(f"The period has more than {MAX_BUCKETS} {unit.value} buckets", field="unit")
+                    raise Invalid(
+                        f"The period has more than {MAX_BUCKETS} {unit.value} buckets", field="unit"
+                    )
                 start = advance(start)
         return sorted(starts)
 

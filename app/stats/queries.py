@@ -14,7 +14,7 @@ from sqlalchemy.sql.expression import ColumnElement, Select
 from app import access
 from app.context import Ctx
 from app.errors import Invalid
-from app.sql import ordinal, contains
+from app.sql import contains, ordinal
 from app.stats import channels, fields
 from app.stats.measures import MEASURES, Summary, aggregates, counts, whole
 from app.stats.period import Period, Unit
@@ -136,7 +136,10 @@ def values(
         query = query.where(_searched(listed.column, search))
     value = ordinal(sa.column("value", sa.Text))
     query = query.group_by(listed.column).order_by(sa.desc("rows"), value).limit(limit)
-    return [(None if text == "" and listed.nullable else text, whole(rows)) for text, rows in ctx.events.rows(query)]
+    return [
+        (None if text == "" and listed.nullable else text, whole(rows))
+        for text, rows in ctx.events.rows(query)
+    ]
 
 
 def active_visitors(ctx: Ctx, website_id: UUID) -> int:
@@ -159,7 +162,9 @@ def date_range(ctx: Ctx, website_id: UUID) -> tuple[dt.datetime, dt.datetime] | 
 
 def _shown(texts: Sequence[str], nullable: Sequence[bool]) -> tuple[str | None, ...]:
     """Values as answers show them: '' is None where it stands for an absent value."""
-    return tuple(None if text == "" and absent else text for text, absent in zip(texts, nullable, strict=True))
+    return tuple(
+        None if text == "" and absent else text for text, absent in zip(texts, nullable, strict=True)
+    )
 
 
 def _needed(scope: Scope, measures: Collection[str]) -> list[ColumnElement[bool]]:

@@ -19,7 +19,10 @@ _BEYOND: Final = (
     (re.compile(r"\\[^dDwWsS\W_]|\\_"), "only the escapes \\d \\w \\s and those of punctuation"),
     (re.compile(r"\(\?(?!:)"), "of the groups only ( ) and (?: )"),
     (re.compile(r"[*+?}]\+"), "no possessive repetition"),
-    (re.compile(r"\{,|\{(2(5[6-9]|[6-9]\d)|[3-9]\d\d|\d{4,})|,(2(5[6-9]|[6-9]\d)|[3-9]\d\d|\d{4,})\}"), "counts up to 255"),
+    (
+        re.compile(r"\{,|\{(2(5[6-9]|[6-9]\d)|[3-9]\d\d|\d{4,})|,(2(5[6-9]|[6-9]\d)|[3-9]\d\d|\d{4,})\}"),
+        "counts up to 255",
+    ),
     (re.compile(r"\[\[|\[\^?\]"), "no classes by name, and none that begins with ]"),
 )
 

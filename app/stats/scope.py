@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from app import access
 from app.context import Ctx
 from app.errors import Invalid
 from app.sql import matches
-from app.stats.filters import And, Condition, Filter, Not, Operator, Or, condition
+from app.stats.filters import Filter, condition, patterns
 from app.stats.period import Period
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
 
@@ -58,7 +57,9 @@ class Scope:
             columns.created_at <= self.period.end,
         ]
 
-    def visits(self, *by: ColumnElement[object], conditions: list[ColumnElement[bool]] | None = None) -> Subquery:
+    def visits(
+        self, *by: ColumnElement[object], conditions: list[ColumnElement[bool]] | None = None
+    ) -> Subquery:
         """The events that count, grouped by session, visit and `by`: every measure is taken over this.
 
         Each group has `views` (page views), `events` (custom events), and `first_at` and `last_at` of its page views.
@@ -87,7 +88,7 @@ def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None 
     """
     website = access.view_website(ctx, website_id)
     condition(where)  # what makes no sense is refused here, before anything is computed
-    for pattern in _patterns(where):
+    for pattern in patterns(where):
         _try_pattern(ctx, pattern)
     scope = Scope(website_id, period, where, website.reset_at)
     return scope.over(_whole(ctx, scope)) if period.is_all_time else scope
@@ -104,18 +105,6 @@ def bounds(ctx: Ctx, scope: Scope) -> tuple[dt.datetime, dt.datetime] | None:
 def _whole(ctx: Ctx, scope: Scope) -> Period:
     first, last = bounds(ctx, scope) or (ctx.now, ctx.now)
     return Period(first, last, scope.period.zone)
-
-
-def _patterns(where: Filter | None) -> Iterator[str]:
-    """Every regular expression in a filter."""
-    match where:
-        case Condition(_, Operator.MATCHES, values):
-            yield from values
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from _patterns(part)
-        case Not(part):
-            yield from _patterns(part)
 
 
 def _try_pattern(ctx: Ctx, pattern: str) -> None:
