@@ -95,11 +95,11 @@ def channel_of() -> ColumnElement[str]:
         (sa.and_(domain == "", query == ""), sa.literal("direct", sa.Text))
     ]
     for rule in _RULES:
-        fits = [fits(query, _pattern("|".join(rule.query)))]
+        tests = [fits(query, _pattern("|".join(rule.query)))]
         if rule.domains:
-            fits.append(fits(domain, _pattern("|".join(map(re.escape, rule.domains.split())))))
+            tests.append(fits(domain, _pattern("|".join(map(re.escape, rule.domains.split())))))
         name = sa.literal(rule.channel, sa.Text)
-        branches.append((sa.or_(*fits), prefix.concat(name) if rule.split else name))
+        branches.append((sa.or_(*tests), prefix.concat(name) if rule.split else name))
     return sa.case(*branches, else_=sa.literal("", sa.Text))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
@@ -78,6 +78,3 @@ def counts(row: Mapping[str, Any]) -> dict[str, int]:
 
 def whole(value: Decimal | int | float | None) -> int:
     return int(value or 0)
-
-
-assert tuple(field.name for field in fields(Summary)) == MEASURES

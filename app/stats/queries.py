@@ -134,8 +134,7 @@ def values(
         query = query.where(listed.present)
     if search:
         query = query.where(_searched(listed.column, search))
-    value = ordinal(sa.column("value", sa.Text))
-    query = query.group_by(listed.column).order_by(sa.desc("rows"), value).limit(limit)
+    query = query.group_by(listed.column).order_by(sa.desc("rows"), ordinal(listed.column)).limit(limit)
     return [
         (None if text == "" and listed.nullable else text, whole(rows))
         for text, rows in ctx.events.rows(query)
