@@ -19,6 +19,7 @@ from app.ingest.collect import Collector
 from rest_compat.params import Field
 
 JSON: Final = b"application/json"
+UNAUTHORIZED: Final = "Unauthorized"
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -159,6 +160,6 @@ class Route:
     example: object = None  # of the answer 200
     request_example: object = None
     public: bool = False  # asks for no token, and does not hide what is not found
-    refusal: str = "Unauthorized"  # said to those who may not
+    refusal: str = UNAUTHORIZED  # said to those who may not
     media_type: str = "application/json"
     also: Mapping[int, object] | None = None  # examples of further answers, by status

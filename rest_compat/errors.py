@@ -6,11 +6,9 @@ import logging
 from uuid import uuid4
 
 from app.errors import AppError, Conflict, Denied, Malformed, NotFound, Unauthenticated, Unavailable
-from rest_compat.deps import Answer, json_answer
+from rest_compat.deps import UNAUTHORIZED, Answer, json_answer
 
 log = logging.getLogger("dashi.rest")
-
-UNAUTHORIZED = "Unauthorized"
 
 
 def body(error: AppError, refusal: str = UNAUTHORIZED) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """The REST door: Umami v2's wire format as one table of routes.
 
-It stands as a middleware in front of the other routes, because collecting cannot afford the layers between (measured:
-see benchmarks), and because the conventions of §1.1 (OPTIONS, 405, 308, headers on every answer) hold for all of
+It stands as a middleware in front of the other routes, because collecting cannot afford the layers between (a constant
+answer: 20,000 times a second from here, 9,500 as a FastAPI route), and because the conventions of §1.1 (OPTIONS, 405, 308, headers on every answer) hold for all of
 `/api`, known path or not.
 """
 

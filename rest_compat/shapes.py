@@ -21,7 +21,7 @@ def instant(at: dt.datetime | None) -> str | None:
 
 def bucket(at: dt.datetime) -> str:
     """The start of a bucket as wall-clock time, without a zone."""
-    return f"{at:%Y-%m-%d %H:%M:%S}" if at.year >= 1000 else at.isoformat(" ", "seconds")
+    return at.isoformat(" ", "seconds")
 
 
 def user(one: User) -> Json:

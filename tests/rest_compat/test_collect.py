@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
 import jwt
 import pytest
 
-from app.errors import Unavailable
-from app.ingest.journal import Journal
 from app.security import server_secret
+from app.settings import Settings
 from tests.populate import CHROME, A, view
-from tests.server import SECRET, Server
+from tests.server import SECRET, Server, running
 
 S = server_secret(SECRET)
 BROWSER = {"user-agent": CHROME, "x-forwarded-for": "8.8.8.8"}
@@ -213,27 +213,36 @@ def test_a_batch_that_is_no_array(live: Server, body: object) -> None:
     assert (answer.status_code, answer.json()) == (400, {"error": []})
 
 
-def test_nothing_can_be_written(live: Server, live_website: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Journal, rows: object) -> None:
-        raise Unavailable("The journal is full")
-
-    monkeypatch.setattr(Journal, "append", full)
-    expected = (503, {"error": "The journal is full"}, "5")
-    one = send(live, hit(live_website))
-    assert (one.status_code, one.json(), one.headers["retry-after"]) == expected
-    all_of_it = live.client.post("/api/batch", json=[hit(live_website)] * 2, headers=BROWSER)
-    assert (all_of_it.status_code, all_of_it.json(), all_of_it.headers["retry-after"]) == expected
-    # What else is in a batch is answered for itself.
-    mixed = live.client.post("/api/batch", json=[{}, hit(live_website)], headers=BROWSER)
-    assert mixed.json() == {
-        "size": 2,
-        "processed": 0,
-        "errors": 2,
-        "details": [
-            {"index": 0, "response": {"error": ["type: Required", "payload: Required"]}},
-            {"index": 1, "response": {"error": "The journal is full"}},
-        ],
-    }
+def test_nothing_can_be_written(make_settings: Callable[..., Settings]) -> None:
+    with running(make_settings("duckdb", journal_max_bytes=1 << 20)) as server:
+        website = server.create_website()
+        large = hit(website, data={f"key{number}": "x" * 500 for number in range(200)})
+        # While somebody else writes, batches wait in the journal until it is full.
+        with server.runtime.events._writing:
+            answers = [send(server, large) for _ in range(50)]
+            refused = [answer for answer in answers if answer.status_code != 200]
+            one = refused[0]
+            assert (one.status_code, one.headers["retry-after"]) == (503, "5")
+            [text] = one.json().values()
+            assert isinstance(text, str)
+            whole = server.client.post("/api/batch", json=[large] * 2, headers=BROWSER)
+            assert (whole.status_code, whole.json(), whole.headers["retry-after"]) == (
+                503,
+                {"error": text},
+                "5",
+            )
+            # What else is in a batch is answered for itself.
+            mixed = server.client.post("/api/batch", json=[{}, large], headers=BROWSER)
+            assert mixed.json() == {
+                "size": 2,
+                "processed": 0,
+                "errors": 2,
+                "details": [
+                    {"index": 0, "response": {"error": ["type: Required", "payload: Required"]}},
+                    {"index": 1, "response": {"error": text}},
+                ],
+            }
+        assert len(server.events(website)) == len(answers) - len(refused)
 
 
 def test_an_ignored_address(customised: Server) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import socket
+from collections.abc import Callable
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
 from app.settings import Settings
 from rest_compat.router import table
 from tests.rest_compat.people import Headers
-from tests.server import Server
+from tests.server import Server, running
 
 API_HEADERS = {
     "access-control-allow-origin": "*",
@@ -34,8 +37,8 @@ WITH_PARAMETERS = {
 OF_A_WEBSITE = [(method, path) for method, path in ROUTES if "{websiteId}" in path]
 
 
-def api_headers(headers: object) -> dict[str, str]:
-    return {name: value for name, value in dict(headers).items() if name in API_HEADERS}  # type: ignore[call-overload]
+def api_headers(headers: httpx.Headers) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name in API_HEADERS}
 
 
 @pytest.mark.parametrize(
@@ -193,17 +196,31 @@ def test_somebody_elses_website_looks_as_if_it_were_not_there(
 
 
 def test_the_unexpected_is_logged_and_not_shown(
-    live: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    make_settings: Callable[..., Settings], caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Only this makes an unforeseen error: every foreseeable one is answered as what it is.
-    monkeypatch.setattr(live.runtime, "keys", None)
-    with caplog.at_level(logging.ERROR, "dashi.rest"):
-        answer = live.client.get("/api/me?secret=1", headers={"Authorization": "Bearer token"})
+    with running(make_settings("duckdb")) as broken, caplog.at_level(logging.ERROR, "dashi.rest"):
+        website = broken.create_website()
+        with broken.runtime.events.engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE event")
+        url = f"/api/websites/{website}/stats?startAt=0&endAt=2&url=/private"
+        answer = broken.client.get(url, headers=broken.admin)
+        assert broken.client.get("/api/heartbeat").status_code == 200
     assert (answer.status_code, answer.json()) == (500, {"error": "Internal server error"})
     assert api_headers(answer.headers) == API_HEADERS
     [record] = caplog.records
-    assert record.getMessage() == f"error {answer.headers['x-dashi-error']} at /api/me"
+    assert record.getMessage() == f"error {answer.headers['x-dashi-error']} at /api/websites/{website}/stats"
     assert record.exc_info is not None
+
+
+def test_a_sender_that_hangs_up(live: Server, live_website: str, caplog: pytest.LogCaptureFixture) -> None:
+    body = f'{{"type":"event","payload":{{"website":"{live_website}","url":"/"}}}}'.encode()
+    head = f"POST /api/send HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 1}\r\n\r\n".encode()
+    url = httpx.URL(live.url)
+    with socket.create_connection((url.host, url.port or 80)) as connection:
+        connection.sendall(head + body)
+    assert live.client.get("/api/heartbeat").json() == {"ok": True}
+    assert live.events(live_website) == []
+    assert caplog.records == []
 
 
 def test_other_settings(customised: Server) -> None:

@@ -1,0 +1,112 @@
+"""Only what is selected is computed: the statements that reach the event store are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from tests.populate import VECTORS, Hit
+from tests.server import Server
+
+BEGIN = """query($id: ID!, $yes: Boolean = true, $no: Boolean = false) {
+  website(id: $id) { analytics(period: {start: "2026-11-10", end: "2026-11-11"}) { %s } } }
+  fragment Figure on CountFigure { value previous }
+  fragment Plain on Totals { visitors { value } visits { value } }
+"""
+
+
+@pytest.fixture
+def statements(server: Server) -> Iterator[list[str]]:
+    """The SQL texts that the event store has been asked."""
+    seen: list[str] = []
+    engine = server.runtime.events.engine
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    yield seen
+    sa.event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def sent(
+    server: Server, website: str, populate: Callable[[str, Iterable[Hit]], Any], statements: list[str]
+) -> Callable[[str], list[str]]:
+    """The statements that a selection under `analytics` sends."""
+    populate(website, VECTORS)
+    # The last hit must have been applied before statements are counted.
+    server.graphql("query($id: ID!) { website(id: $id) { activeVisitors } }", {"id": website})
+
+    def ask(selection: str) -> list[str]:
+        statements.clear()
+        used = [line for line in (BEGIN % selection).splitlines() if not line.strip().startswith("fragment")]
+        fragments = [
+            line for line in BEGIN.splitlines() if "fragment" in line and f"...{line.split()[1]}" in selection
+        ]
+        answer = server.graphql("\n".join(used + fragments), {"id": website})
+        assert "errors" not in answer, answer
+        return list(statements)
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    ("selection", "count"),
+    [
+        ("period { start }", 0),
+        ("__typename", 0),
+        ("totals { __typename }", 0),
+        ("totals { visitors { value } }", 1),
+        ("totals { visitors { value } visits { value } bounceRate { value } }", 1),
+        # A comparison that nobody looks at is not computed.
+        ("totals(compare: PREVIOUS) { visitors { value } }", 1),
+        ("totals(compare: PREVIOUS) { visitors { previous } }", 2),
+        ("totals(compare: PREVIOUS) { visitors { change } }", 2),
+        ("totals(compare: PREVIOUS) { visitors { ...Figure } }", 2),
+        ("totals(compare: PREVIOUS) { ... on Totals { visitors { value ... { change } } } }", 2),
+        ("totals(compare: PREVIOUS) { visitors { value previous @skip(if: $yes) change @include(if: $no) } }", 1),
+        ("totals(compare: PREVIOUS) { visitors { value previous @skip(if: $no) } }", 2),
+        ("totals(compare: PREVIOUS) { visitors { value previous @include(if: true) } }", 2),
+        ("totals(compare: PREVIOUS) { ...Plain @skip(if: $yes) __typename }", 0),
+        ("totals { visitors { previous } }", 1),
+        ("series(unit: DAY) { unit at }", 0),
+        ("series(unit: DAY) { at visitors pageviews }", 1),
+        ("breakdown(by: [PATH]) { nodes { values } }", 1),
+        ("breakdown(by: [PATH]) { nodes { values visitors share } }", 2),
+        ("breakdown(by: [PATH]) { edges { node { share } } }", 2),
+        ("a: totals { visitors { value } } b: totals { visits { value } }", 2),
+    ],
+)
+def test_statements(sent: Callable[[str], list[str]], selection: str, count: int) -> None:
+    assert len(sent(selection)) == count
+
+
+def aggregates(statement: str) -> set[str]:
+    names = ("pageviews", "visitors", "visits", "bounces", "totaltime", "events")
+    return {name for name in names if f" AS {name}" in statement.partition("FROM")[0]}
+
+
+@pytest.mark.parametrize(
+    ("selection", "measures"),
+    [
+        ("totals { visitors { value } }", {"visitors"}),
+        ("totals { aliased: visitors { value } }", {"visitors"}),
+        ("totals { bounceRate { value } }", {"bounces", "visits"}),
+        ("totals { ...Plain }", {"visitors", "visits"}),
+        ("totals { ... { visitDuration { value } } }", {"totaltime", "visits"}),
+        ("series(unit: DAY) { at views: pageviews }", {"pageviews"}),
+    ],
+)
+def test_measures_of_a_statement(sent: Callable[[str], list[str]], selection: str, measures: set[str]) -> None:
+    [statement] = sent(selection)
+    assert aggregates(statement) == measures
+
+
+def test_each_side_of_a_comparison_has_its_own_measures(sent: Callable[[str], list[str]]) -> None:
+    [now, before] = sent("totals(compare: PREVIOUS) { visitors { value } visits { previous } }")
+    assert aggregates(now) == {"visitors", "visits"}
+    assert aggregates(before) == {"visits"}
