@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import sqlalchemy as sa
 import typer
 import uvicorn
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -37,8 +38,15 @@ def main() -> None:
     try:
         cli()
     except AppError as error:
-        console.print(f"[red]dashi:[/red] {error.message}")
-        raise SystemExit(1) from None
+        _fail(error.message)
+    except ValidationError as error:
+        wrong = (f"{str(problem['loc'][0]).upper()}: {problem['msg']}" for problem in error.errors())
+        _fail(f"settings: {'; '.join(wrong)}")
+
+
+def _fail(message: str) -> NoReturn:
+    console.print(f"[red]dashi:[/red] {message}")
+    raise SystemExit(1) from None
 
 
 @cli.command()

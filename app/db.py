@@ -130,7 +130,7 @@ class EventStore:
         """Whether the store is a file of this process, which alone may write it."""
         return self.engine.dialect.name == "duckdb"
 
-    def rows(self, statement: sa.Select[Any] | sa.CompoundSelect[Any]) -> list[Row[Any]]:
+    def rows(self, statement: sa.Executable) -> list[Row[*tuple[Any, ...]]]:
         """All rows of a select that sees every event acknowledged before the call."""
         self.wait_until_fresh()
         try:

@@ -12,7 +12,6 @@ from importlib.metadata import version
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-
 from sqlalchemy.orm import Session, sessionmaker
 
 from app import auth, migrations

@@ -26,7 +26,7 @@ class UTC(sa.TypeDecorator[dt.datetime]):
         return None if value is None else value.replace(tzinfo=dt.UTC)
 
 
-class whole_seconds(FunctionElement[int]):  # noqa: N801 - SQL functions are written in lower case
+class whole_seconds(FunctionElement[int]):
     """Whole seconds from the first instant to the second."""
 
     type = sa.BigInteger()
@@ -46,7 +46,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"date_sub('second', {start}, {end})"
 
 
-class contains(FunctionElement[bool]):  # noqa: N801
+class contains(FunctionElement[bool]):
     """Case-insensitive substring test. `%` and `_` in the needle stand for themselves."""
 
     type = sa.Boolean()
@@ -66,7 +66,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"contains(lower({text}), lower({needle}))"
 
 
-class holds(FunctionElement[bool]):  # noqa: N801
+class holds(FunctionElement[bool]):
     """Case-sensitive substring test."""
 
     type = sa.Boolean()
@@ -86,7 +86,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"contains({text}, {needle})"
 
 
-class begins(FunctionElement[bool]):  # noqa: N801
+class begins(FunctionElement[bool]):
     """Case-insensitive test whether a text begins with another."""
 
     type = sa.Boolean()
@@ -101,7 +101,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"starts_with(lower({text}), lower({prefix}))"
 
 
-class ends(FunctionElement[bool]):  # noqa: N801
+class ends(FunctionElement[bool]):
     """Case-insensitive test whether a text ends with another."""
 
     type = sa.Boolean()
@@ -121,7 +121,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"suffix(lower({text}), lower({suffix}))"
 
 
-class ordinal(FunctionElement[str]):  # noqa: N801
+class ordinal(FunctionElement[str]):
     """A text that sorts and compares by code points, whatever the database's own order of letters is."""
 
     type = sa.Text()
@@ -141,7 +141,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return text
 
 
-class fits(FunctionElement[bool]):  # noqa: N801
+class fits(FunctionElement[bool]):
     """Case-sensitive regular-expression search. A pattern of both engines' common language; `.` is any character."""
 
     type = sa.Boolean()
@@ -161,7 +161,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"regexp_matches({text}, {pattern}, 's')"
 
 
-class matches(FunctionElement[bool]):  # noqa: N801
+class matches(FunctionElement[bool]):
     """Case-insensitive regular-expression search. As for `fits`, `.` is any character, line ends included."""
 
     type = sa.Boolean()
@@ -181,7 +181,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"regexp_matches({text}, {pattern}, 'is')"
 
 
-class shifted(FunctionElement[dt.datetime]):  # noqa: N801
+class shifted(FunctionElement[dt.datetime]):
     """An instant moved by a whole number of seconds, as a zone-less wall-clock time."""
 
     type = sa.DateTime()
@@ -196,7 +196,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"({instant} + ({seconds}) * INTERVAL '1 second')"
 
 
-class truncated(FunctionElement[dt.datetime]):  # noqa: N801
+class truncated(FunctionElement[dt.datetime]):
     """Start of the unit a zone-less time falls in. The unit comes from a closed enum, never from a request."""
 
     type = sa.DateTime()
@@ -214,7 +214,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"CAST(date_trunc({unit}, {time}) AS TIMESTAMP)"
 
 
-class insert_json(Executable, sa.ClauseElement):  # noqa: N801
+class insert_json(Executable, sa.ClauseElement):
     """`INSERT` of the rows of a JSON array of objects, bound as the text parameter `rows`.
 
     One statement whatever the number of rows, and the journal's text goes to the engine unread: on DuckDB this
@@ -238,7 +238,8 @@ class insert_json(Executable, sa.ClauseElement):  # noqa: N801
             f"coalesce(r.{c.name}, '')" if isinstance(c.type, sa.Text) else f"r.{c.name}"
             for c in self.table.c
         )
-        return f"INSERT INTO {self.table.name} ({names}) SELECT {', '.join(values)} FROM {source}"
+        # Names of our own tables and columns; the rows themselves are bound.
+        return f"INSERT INTO {self.table.name} ({names}) SELECT {', '.join(values)} FROM {source}"  # noqa: S608
 
 
 _ROWS = sa.bindparam("rows", type_=sa.Text)

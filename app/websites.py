@@ -122,7 +122,7 @@ def update(
     *,
     name: str | Keep = KEEP,
     domain: str | Keep = KEEP,
-    share_slug: str | None | Keep = KEEP,
+    share_slug: str | Keep | None = KEEP,
 ) -> Website:
     """Change what is given. `share_slug` None ends the share that REST shows.
 

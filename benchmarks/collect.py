@@ -17,13 +17,17 @@ SCRIPT = Path(__file__).with_name("collect.lua")
 ALL_TIME = {"startAt": 0, "endAt": 4_000_000_000_000}
 
 
-def collect(data_dir: Path, database_url: str = "", seconds: int = 15, connections: int = 16) -> dict[str, Any]:
+def collect(
+    data_dir: Path, database_url: str = "", seconds: int = 15, connections: int = 16
+) -> dict[str, Any]:
     """Acknowledged durable requests per second, latencies in ms, memory in MiB; every answer is checked to be counted."""
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is needed: apt-get install wrk")
     with serving(environment(data_dir / "data", database_url), data_dir / "log") as process:
         headers = {"authorization": f"Bearer {process.token()}"}
-        made = httpx.post(f"{process.url}/api/websites", json={"name": "b", "domain": "example.com"}, headers=headers)
+        made = httpx.post(
+            f"{process.url}/api/websites", json={"name": "b", "domain": "example.com"}, headers=headers
+        )
         website_id = made.json()["id"]
         idle = resident_mib(process.popen.pid)
         warm = _wrk(process, website_id, 3, connections)
@@ -46,7 +50,15 @@ def collect(data_dir: Path, database_url: str = "", seconds: int = 15, connectio
 
 
 def _wrk(process: Process, website_id: str, seconds: int, connections: int) -> dict[str, Any]:
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT), f"{process.url}/api/send"]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "-s",
+        str(SCRIPT),
+        f"{process.url}/api/send",
+    ]
     done = subprocess.run([*command, "--", website_id], capture_output=True, text=True, check=True)
     [line] = [line for line in done.stdout.splitlines() if line.startswith("JSON ")]
     figures: dict[str, Any] = json.loads(line.removeprefix("JSON "))

@@ -11,7 +11,9 @@ from typing import Any
 
 def describe() -> dict[str, Any]:
     """Processor, cores, memory in GiB, and the versions that matter."""
-    names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    names = [
+        line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")
+    ]
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "processor": names[0] if names else platform.processor(),

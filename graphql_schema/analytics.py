@@ -23,6 +23,7 @@ from graphql_schema.figures import (
     Measure,
     columns,
     needed,
+    with_columns,
     with_comparisons,
     with_values,
 )
@@ -84,6 +85,7 @@ class Totals:
 @strawberry.type(
     description="Figures for each bucket: lists of the same length, empty buckets included as 0."
 )
+@with_columns
 class Series:
     unit: Unit = strawberry.field(description="Length of a bucket.")
     at: list[LocalDateTime] = strawberry.field(description="Start of each bucket, ascending.")

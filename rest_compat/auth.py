@@ -46,7 +46,7 @@ def me(ctx: Ctx, asked: Asked) -> object:
 
 
 def share(ctx: Ctx, asked: Asked) -> object:
-    opened = auth.open_share(ctx, asked.path["shareId"])
+    opened = auth.open_share(ctx, asked.text("shareId"))
     return {"websiteId": str(opened.website_id), "token": opened.token}
 
 

@@ -138,6 +138,12 @@ class Asked:
         except ValueError:
             raise NotFound from None
 
+    def text(self, name: str) -> str:
+        """A text from the path. With a NUL, which PostgreSQL refuses to compare, it is the name of nothing: NotFound."""
+        if "\0" in self.path[name]:
+            raise NotFound
+        return self.path[name]
+
 
 Verb = Callable[[Ctx, Asked], object]
 Raw = Callable[[Call], Awaitable[Answer]]

@@ -55,7 +55,9 @@ def serving(env: dict[str, str], log: Path) -> Iterator[Process]:
     """Start `dashi serve` and wait until it is ready; it is gone after the block."""
     url = f"http://127.0.0.1:{env['PORT']}"
     with log.open("ab") as output:
-        popen = subprocess.Popen([sys.executable, "-m", "app.cli", "serve"], env=env, stdout=output, stderr=output)
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve"], env=env, stdout=output, stderr=output
+        )
     process = Process(url, popen, log)
     try:
         _wait_until_ready(process)

@@ -153,7 +153,9 @@ def test_metrics(
     ],
 )
 def test_places(server: Server, site: str, kind: str, expected: list[tuple[str, int, str]]) -> None:
-    assert rest(server, site, "metrics", type=kind) == [{"x": x, "y": y, "country": c} for x, y, c in expected]
+    assert rest(server, site, "metrics", type=kind) == [
+        {"x": x, "y": y, "country": c} for x, y, c in expected
+    ]
     nodes = graph(server, site, f"breakdown(by: [{kind.upper()}, COUNTRY]) {{ nodes {{ values visitors }} }}")
     assert [(*node["values"], node["visitors"]) for node in nodes["breakdown"]["nodes"]] == [
         (x, c, y) for x, y, c in expected
@@ -163,8 +165,14 @@ def test_places(server: Server, site: str, kind: str, expected: list[tuple[str, 
 def test_languages(server: Server, site: str) -> None:
     found = rest(server, site, "metrics", type="language")
     assert sorted((row["x"], row["y"]) for row in found) == [("de", 1), ("en", 2)]
-    nodes = graph(server, site, "breakdown(by: [LANGUAGE]) { nodes { values visitors } }")["breakdown"]["nodes"]
-    assert [(node["values"], node["visitors"]) for node in nodes] == [(["de-DE"], 1), (["en-GB"], 1), (["en-US"], 1)]
+    nodes = graph(server, site, "breakdown(by: [LANGUAGE]) { nodes { values visitors } }")["breakdown"][
+        "nodes"
+    ]
+    assert [(node["values"], node["visitors"]) for node in nodes] == [
+        (["de-DE"], 1),
+        (["en-GB"], 1),
+        (["en-US"], 1),
+    ]
 
 
 def test_channels(server: Server, site: str) -> None:

@@ -62,7 +62,9 @@ def counted(process: Process, website_id: str) -> dict[str, int]:
     """Custom events by name."""
     params: dict[str, Any] = {"startAt": 0, "endAt": 4_000_000_000_000, "type": "event", "limit": 1_000_000}
     headers = {"authorization": f"Bearer {process.token()}"}
-    answer = httpx.get(f"{process.url}/api/websites/{website_id}/metrics", params=params, headers=headers, timeout=60)
+    answer = httpx.get(
+        f"{process.url}/api/websites/{website_id}/metrics", params=params, headers=headers, timeout=60
+    )
     assert answer.status_code == 200, answer.text
     return {row["x"]: row["y"] for row in answer.json()}
 
@@ -79,7 +81,9 @@ def test_kill_under_load(store: str, request: pytest.FixtureRequest, tmp_path: P
         with serving(env, log) as process:
             if not website_id:
                 headers = {"authorization": f"Bearer {process.token()}"}
-                made = httpx.post(f"{process.url}/api/websites", json={"name": "x", "domain": "x.org"}, headers=headers)
+                made = httpx.post(
+                    f"{process.url}/api/websites", json={"name": "x", "domain": "x.org"}, headers=headers
+                )
                 website_id = made.json()["id"]
             with Load(process.url, website_id, str(number)) as load:
                 time.sleep(0.3 + chance.random())

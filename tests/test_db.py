@@ -25,7 +25,9 @@ def test_limits_come_from_the_cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert db.machine_limits() == (whole_memory, whole_processors)
 
 
-def test_duckdb_gets_half_the_memory_and_all_processors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duckdb_gets_half_the_memory_and_all_processors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cgroup = tmp_path / "cgroup"
     cgroup.mkdir()
     (cgroup / "memory.max").write_text(str(2 << 30))
@@ -47,7 +49,9 @@ def test_a_second_process_on_the_same_duckdb_file_is_refused(tmp_path: Path) -> 
             "from app.db import events_engine; from app.settings import Settings; import pathlib, sys\n"
             "events_engine(Settings(data_dir=pathlib.Path(sys.argv[1])))"
         )
-        second = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False)
+        second = subprocess.run(
+            [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=False
+        )
     engine.dispose()
     assert second.returncode == 1
     assert "events.duckdb is in use by another process; DuckDB allows one" in second.stderr

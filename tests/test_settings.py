@@ -33,13 +33,19 @@ def test_events_can_live_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made.event_store_url == "duckdb:////d/e.duckdb"
 
 
-@pytest.mark.parametrize(("value", "on"), [("1", True), ("true", True), ("yes please", True), ("0", False), ("", False)])
-def test_umamis_switches_are_on_when_set_to_anything(monkeypatch: pytest.MonkeyPatch, value: str, on: bool) -> None:
+@pytest.mark.parametrize(
+    ("value", "on"), [("1", True), ("true", True), ("yes please", True), ("0", False), ("", False)]
+)
+def test_umamis_switches_are_on_when_set_to_anything(
+    monkeypatch: pytest.MonkeyPatch, value: str, on: bool
+) -> None:
     assert settings(monkeypatch, DISABLE_BOT_CHECK=value).disable_bot_check is on
 
 
 def test_paths_are_normalised(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = settings(monkeypatch, BASE_PATH="stats/", COLLECT_API_ENDPOINT="api/pulse", TRACKER_SCRIPT_NAME="a.js, /b,")
+    made = settings(
+        monkeypatch, BASE_PATH="stats/", COLLECT_API_ENDPOINT="api/pulse", TRACKER_SCRIPT_NAME="a.js, /b,"
+    )
     assert (made.base_path, made.collect_api_endpoint) == ("/stats", "/api/pulse")
     assert made.tracker_names == ["script.js", "a.js", "b.js"]
 

@@ -29,8 +29,10 @@ CREATE TABLE IF NOT EXISTS journal (id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS batch (number INTEGER PRIMARY KEY, {", ".join(f"{t} TEXT NOT NULL" for t in TABLES)});
 CREATE TABLE IF NOT EXISTS rejected (target TEXT NOT NULL, row TEXT NOT NULL, reason TEXT NOT NULL);
 """
-_INSERT: Final = f"INSERT INTO batch VALUES ({', '.join('?' * (len(TABLES) + 1))})"
-_SIZE: Final = " + ".join(f"length(CAST({t} AS BLOB))" for t in TABLES)
+_INSERT: Final = f"INSERT INTO batch VALUES ({', '.join('?' * (len(TABLES) + 1))})"  # noqa: S608 - no outside text
+_BYTES: Final = "SELECT coalesce(sum({}), 0) FROM batch".format(
+    " + ".join(f"length(CAST({table} AS BLOB))" for table in TABLES)
+)
 # A commit of more would keep those who wait for it too long.
 _MOST_IN_A_COMMIT: Final = 1000
 
@@ -73,9 +75,7 @@ class Journal:
         self._reading_lock = threading.Lock()
         self.id = self._identity()
         self.last: int = self._writing.execute("SELECT coalesce(max(number), 0) FROM batch").fetchone()[0]
-        self.unapplied_bytes: int = self._writing.execute(
-            f"SELECT coalesce(sum({_SIZE}), 0) FROM batch"
-        ).fetchone()[0]
+        self.unapplied_bytes: int = self._writing.execute(_BYTES).fetchone()[0]
         self.grown = threading.Condition()
         self._waiting: list[_Entry] = []
         self._wake = threading.Condition()

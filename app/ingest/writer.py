@@ -75,7 +75,7 @@ class Writer:
                 batches = self.journal.read(self.applied, _MOST_BATCHES)
                 self._apply(batches)
                 attempt = 0
-            except Exception as error:  # noqa: BLE001 - whatever it is, the batches stay and are tried again
+            except Exception as error:
                 self._set_problem(f"{type(error).__name__}: the event store refuses events")
                 log.warning("applying events failed, will be tried again", exc_info=error)
                 if self._stopping.wait(_RETRY[min(attempt, len(_RETRY) - 1)]):

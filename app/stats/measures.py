@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.sql.expression import ColumnElement, Subquery
 
 from app.errors import Invalid
@@ -71,7 +72,7 @@ def aggregates(visits: Subquery, names: Collection[str], of_events: bool = False
     return [sa.func.coalesce(table[name](visits), 0).label(name) for name in MEASURES if name in names]
 
 
-def counts(row: Mapping[str, Any]) -> dict[str, int]:
+def counts(row: RowMapping) -> dict[str, int]:
     """The measures in a row as integers: sums are Decimal on PostgreSQL and of 128 bits on DuckDB."""
     return {name: whole(row[name]) for name in MEASURES if name in row}
 

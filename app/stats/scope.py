@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -58,7 +59,7 @@ class Scope:
         ]
 
     def visits(
-        self, *by: ColumnElement[object], conditions: list[ColumnElement[bool]] | None = None
+        self, *by: ColumnElement[Any], conditions: list[ColumnElement[bool]] | None = None
     ) -> Subquery:
         """The events that count, grouped by session, visit and `by`: every measure is taken over this.
 

@@ -81,7 +81,10 @@ def test_totals_with_the_previous_period(ask: Callable[..., Any]) -> None:
     ],
 )
 def test_the_period_compared_with(ask: Callable[..., Any], arguments: str, previous: int) -> None:
-    found = ask(f"totals({arguments}) {{ pageviews {{ previous change }} }}", period={"start": "2026-11-11", "end": "2026-11-11"})
+    found = ask(
+        f"totals({arguments}) {{ pageviews {{ previous change }} }}",
+        period={"start": "2026-11-11", "end": "2026-11-11"},
+    )
     change = (1 - previous) / previous if previous else None
     assert found["totals"]["pageviews"] == {"previous": previous, "change": change}
 
@@ -106,12 +109,18 @@ def test_the_period_compared_with(ask: Callable[..., Any], arguments: str, previ
         # Absent values match no negative operator.
         ({"utmSource": {"ne": "x"}}, (1, 1, 1, 1, 0)),
         # All keys of an object must match.
-        ({"country": {"eq": "US"}, "browser": {"eq": "chrome"}, "os": {"startsWith": "Windows"}}, (2, 1, 1, 0, 120)),
+        (
+            {"country": {"eq": "US"}, "browser": {"eq": "chrome"}, "os": {"startsWith": "Windows"}},
+            (2, 1, 1, 0, 120),
+        ),
         ({"and": [{"country": {"eq": "US"}}, {"city": {"eq": "New York"}}]}, (3, 1, 2, 1, 60)),
         ({"or": [{"country": {"eq": "DE"}}, {"city": {"eq": "New York"}}]}, (4, 2, 3, 2, 60)),
         ({"not": {"country": {"eq": "US"}}}, (1, 1, 1, 1, 0)),
         ({"not": {"or": [{"country": {"eq": "DE"}}, {"path": {"eq": "/"}}]}}, (2, 2, 2, 2, 0)),
-        ({"country": {"eq": "US"}, "or": [{"path": {"eq": "/pricing"}}, {"path": {"eq": "/x"}}]}, (2, 2, 2, 2, 0)),
+        (
+            {"country": {"eq": "US"}, "or": [{"path": {"eq": "/pricing"}}, {"path": {"eq": "/x"}}]},
+            (2, 2, 2, 2, 0),
+        ),
         ({}, (6, 3, 4, 2, 180)),
     ],
 )
@@ -194,14 +203,19 @@ def test_event_series(ask: Callable[..., Any]) -> None:
 
 
 def test_a_breakdown_has_all_figures(ask: Callable[..., Any]) -> None:
-    found = ask(f"breakdown(by: [COUNTRY]) {{ nodes {{ values share {ALL_FIGURES} }} pageInfo {{ hasNextPage }} }}")
+    found = ask(
+        f"breakdown(by: [COUNTRY]) {{ nodes {{ values share {ALL_FIGURES} }} pageInfo {{ hasNextPage }} }}"
+    )
     us = (["US"], 2 / 3, 5, 2, 3, 1, 180, 3, 1 / 3, 5 / 3, 60.0)
     de = (["DE"], 1 / 3, 1, 1, 1, 1, 0, 0, 1.0, 1.0, 0.0)
     names = ("values", "share", *ALL_FIGURES.split())
     expected = [dict(zip(names, row, strict=True)) for row in (us, de)]
     assert found["breakdown"]["pageInfo"] == {"hasNextPage": False}
     for node, wanted in zip(found["breakdown"]["nodes"], expected, strict=True):
-        assert node == {name: pytest.approx(value) if isinstance(value, float) else value for name, value in wanted.items()}
+        assert node == {
+            name: pytest.approx(value) if isinstance(value, float) else value
+            for name, value in wanted.items()
+        }
 
 
 @pytest.mark.parametrize(
@@ -227,7 +241,9 @@ def test_breakdown_by(ask: Callable[..., Any], by: str, rows: list[tuple[str | N
 
 
 def test_breakdown_by_event_counts_custom_events(ask: Callable[..., Any]) -> None:
-    found = ask("breakdown(by: [EVENT], orderBy: EVENTS) { nodes { values events visitors } }")["breakdown"]["nodes"]
+    found = ask("breakdown(by: [EVENT], orderBy: EVENTS) { nodes { values events visitors } }")["breakdown"][
+        "nodes"
+    ]
     assert found == [
         {"values": ["purchase"], "events": 2, "visitors": 2},
         {"values": ["signup"], "events": 1, "visitors": 1},
@@ -244,7 +260,9 @@ def test_breakdown_by_several_dimensions(ask: Callable[..., Any]) -> None:
 
 
 def test_search_looks_in_the_first_dimension(ask: Callable[..., Any]) -> None:
-    found = ask('breakdown(by: [PATH, COUNTRY], search: "PRIC") { nodes { values visitors } }')["breakdown"]["nodes"]
+    found = ask('breakdown(by: [PATH, COUNTRY], search: "PRIC") { nodes { values visitors } }')["breakdown"][
+        "nodes"
+    ]
     assert found == [{"values": ["/pricing", "US"], "visitors": 2}]
 
 
@@ -273,7 +291,11 @@ def test_an_empty_breakdown(ask: Callable[..., Any]) -> None:
         "breakdown(by: [PATH]) { nodes { values share } edges { cursor } pageInfo { hasNextPage endCursor } }",
         where={"country": {"eq": "FR"}},
     )
-    assert found["breakdown"] == {"nodes": [], "edges": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    assert found["breakdown"] == {
+        "nodes": [],
+        "edges": [],
+        "pageInfo": {"hasNextPage": False, "endCursor": None},
+    }
 
 
 def test_channels(ask: Callable[..., Any]) -> None:
@@ -288,7 +310,10 @@ def test_channels(ask: Callable[..., Any]) -> None:
 
 
 def test_the_period_is_shown_resolved(ask: Callable[..., Any]) -> None:
-    shown = ask("period { start end timezone }", period={"start": "2026-11-10", "end": "2026-11-10", "timezone": "asia/kathmandu"})
+    shown = ask(
+        "period { start end timezone }",
+        period={"start": "2026-11-10", "end": "2026-11-10", "timezone": "asia/kathmandu"},
+    )
     assert shown["period"] == {
         "start": "2026-11-09T18:15:00.000Z",
         "end": "2026-11-10T18:14:59.999Z",
@@ -315,7 +340,11 @@ def test_values_and_date_range(server: Server, website: str, populate: Populate)
     assert server.graphql(query, {"id": website})["data"]["website"] == {
         "dateRange": {"start": "2026-11-10T10:00:00.000Z", "end": "2026-11-11T09:00:30.000Z"},
         "paths": [{"value": "/", "count": 5}, {"value": "/pricing", "count": 4}],
-        "events": [{"value": None, "count": 6}, {"value": "purchase", "count": 2}, {"value": "signup", "count": 1}],
+        "events": [
+            {"value": None, "count": 6},
+            {"value": "purchase", "count": 2},
+            {"value": "signup", "count": 1},
+        ],
         "one": [{"value": "/"}],
         "found": [{"value": "/pricing"}],
         "early": [{"value": "/", "count": 1}],

@@ -49,13 +49,33 @@ def period(**given: Any) -> Period:
         # Clocks skip midnight here: the day begins at 01:00 local time.
         ("America/Asuncion", "2023-10-01", "2023-10-01", "2023-10-01T04:00:00Z", "2023-10-02T02:59:59.999Z"),
         # Local times without an offset, and instants with one.
-        ("Europe/Berlin", "2026-11-10T09:30", "2026-11-10 10:00:00.5", "2026-11-10T08:30Z", "2026-11-10T09:00:00.500Z"),
-        ("Europe/Berlin", "2026-11-10T09:30Z", "2026-11-10T10:00+00:00", "2026-11-10T09:30Z", "2026-11-10T10:00Z"),
+        (
+            "Europe/Berlin",
+            "2026-11-10T09:30",
+            "2026-11-10 10:00:00.5",
+            "2026-11-10T08:30Z",
+            "2026-11-10T09:00:00.500Z",
+        ),
+        (
+            "Europe/Berlin",
+            "2026-11-10T09:30Z",
+            "2026-11-10T10:00+00:00",
+            "2026-11-10T09:30Z",
+            "2026-11-10T10:00Z",
+        ),
         # Milliseconds are kept, what is finer is cut.
-        ("UTC", "2026-11-10T00:00:00.0019Z", "2026-11-10T00:00:01.9999Z", "2026-11-10T00:00:00.001Z", "2026-11-10T00:00:01.999Z"),
+        (
+            "UTC",
+            "2026-11-10T00:00:00.0019Z",
+            "2026-11-10T00:00:01.9999Z",
+            "2026-11-10T00:00:00.001Z",
+            "2026-11-10T00:00:01.999Z",
+        ),
     ],
 )
-def test_days_and_times_are_those_of_the_zone(zone: str, start: str, end: str, first: str, final: str) -> None:
+def test_days_and_times_are_those_of_the_zone(
+    zone: str, start: str, end: str, first: str, final: str
+) -> None:
     found = period(start=start, end=end, timezone=zone)
     assert (found.start, found.end, found.zone) == (instant(first), instant(final), ZoneInfo(zone))
 
@@ -103,7 +123,18 @@ def test_the_longest_period() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2026", "2026-11", "2026-02-30", "2026-11-10T25:00", "10.11.2026", "now", "2026-11-10T09", "2026-11-10\n"]
+    "text",
+    [
+        "",
+        "2026",
+        "2026-11",
+        "2026-02-30",
+        "2026-11-10T25:00",
+        "10.11.2026",
+        "now",
+        "2026-11-10T09",
+        "2026-11-10\n",
+    ],
 )
 def test_texts_that_are_no_moment(text: str) -> None:
     with pytest.raises(GraphQLError):
@@ -139,7 +170,13 @@ us, de = where(country=StringFilter(eq="US")), where(country=StringFilter(eq="DE
         (where(city=StringFilter(not_in=["a", "b"])), Condition("city", Operator.NOT_IN, ("a", "b"))),
         (
             where(path=StringFilter(starts_with="/a", ne="/a/b"), country=StringFilter(eq="US")),
-            And((Condition("path", Operator.NE, ("/a/b",)), Condition("path", Operator.STARTS_WITH, ("/a",)), US)),
+            And(
+                (
+                    Condition("path", Operator.NE, ("/a/b",)),
+                    Condition("path", Operator.STARTS_WITH, ("/a",)),
+                    US,
+                )
+            ),
         ),
         (where(and_=[us, de]), And((US, DE))),
         (where(or_=[us, de]), Or((US, DE))),
@@ -196,7 +233,16 @@ def test_cursors_give_back_what_was_put_in() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "!", "bm9uc2Vuc2U", to_cursor("a"), to_cursor("a", "b", "c"), to_cursor(1, 2), to_cursor("a\0", "b")]
+    "text",
+    [
+        "",
+        "!",
+        "bm9uc2Vuc2U",
+        to_cursor("a"),
+        to_cursor("a", "b", "c"),
+        to_cursor(1, 2),
+        to_cursor("a\0", "b"),
+    ],
 )
 def test_cursors_that_were_not_handed_out(text: str) -> None:
     with pytest.raises(Invalid) as refused:

@@ -65,7 +65,9 @@ def test_a_named_operation_is_named() -> None:
     ],
 )
 def test_aliases_count_wherever_their_fragment_is_spread(document: str, count: int) -> None:
-    assert problems(document) == [("alias-limit", f"The operation uses {count} aliases; at most 2 are allowed")]
+    assert problems(document) == [
+        ("alias-limit", f"The operation uses {count} aliases; at most 2 are allowed")
+    ]
 
 
 def test_a_fragment_is_measured_once_however_often_it_is_spread() -> None:

@@ -21,7 +21,9 @@ SCHEMA = make_schema(Settings())._schema
 
 def own_types() -> list[Any]:
     builtin = {"String", "Int", "Float", "Boolean", "ID"}
-    return [t for name, t in sorted(SCHEMA.type_map.items()) if not name.startswith("__") and name not in builtin]
+    return [
+        t for name, t in sorted(SCHEMA.type_map.items()) if not name.startswith("__") and name not in builtin
+    ]
 
 
 def parts() -> Iterator[tuple[str, str | None]]:
@@ -79,7 +81,9 @@ def test_every_dimension_and_measure_is_offered() -> None:
 def test_every_figure_is_a_field_of(type_name: str) -> None:
     shown = SCHEMA.type_map[type_name]
     assert isinstance(shown, GraphQLObjectType)
-    assert [name for name in shown.fields if name not in ("values", "share")] == [figure.field for figure in FIGURES]
+    assert [name for name in shown.fields if name not in ("values", "share")] == [
+        figure.field for figure in FIGURES
+    ]
 
 
 @pytest.mark.parametrize(
@@ -90,7 +94,9 @@ def test_every_figure_is_a_field_of(type_name: str) -> None:
         ("Query", ("me", "website", "websites", "share")),
     ],
 )
-def test_what_can_fail_is_nullable_so_that_its_siblings_survive(type_name: str, fields: tuple[str, ...]) -> None:
+def test_what_can_fail_is_nullable_so_that_its_siblings_survive(
+    type_name: str, fields: tuple[str, ...]
+) -> None:
     shown = SCHEMA.type_map[type_name]
     assert isinstance(shown, GraphQLObjectType)
     assert [name for name in fields if isinstance(shown.fields[name].type, GraphQLNonNull)] == []

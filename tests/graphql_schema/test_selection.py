@@ -68,7 +68,10 @@ def sent(
         ("totals(compare: PREVIOUS) { visitors { change } }", 2),
         ("totals(compare: PREVIOUS) { visitors { ...Figure } }", 2),
         ("totals(compare: PREVIOUS) { ... on Totals { visitors { value ... { change } } } }", 2),
-        ("totals(compare: PREVIOUS) { visitors { value previous @skip(if: $yes) change @include(if: $no) } }", 1),
+        (
+            "totals(compare: PREVIOUS) { visitors { value previous @skip(if: $yes) change @include(if: $no) } }",
+            1,
+        ),
         ("totals(compare: PREVIOUS) { visitors { value previous @skip(if: $no) } }", 2),
         ("totals(compare: PREVIOUS) { visitors { value previous @include(if: true) } }", 2),
         ("totals(compare: PREVIOUS) { ...Plain @skip(if: $yes) __typename }", 0),
@@ -101,7 +104,9 @@ def aggregates(statement: str) -> set[str]:
         ("series(unit: DAY) { at views: pageviews }", {"pageviews"}),
     ],
 )
-def test_measures_of_a_statement(sent: Callable[[str], list[str]], selection: str, measures: set[str]) -> None:
+def test_measures_of_a_statement(
+    sent: Callable[[str], list[str]], selection: str, measures: set[str]
+) -> None:
     [statement] = sent(selection)
     assert aggregates(statement) == measures
 

@@ -88,7 +88,9 @@ def test_batches_applied_before_a_crash_are_not_applied_again(settings: Settings
     journal.close()
 
 
-def test_rows_the_store_refuses_are_kept_aside_and_hold_nothing_up(settings: Settings, events: EventStore) -> None:
+def test_rows_the_store_refuses_are_kept_aside_and_hold_nothing_up(
+    settings: Settings, events: EventStore
+) -> None:
     journal = open_journal(settings)
     good = rows("good")
     bad = rows("bad", created_at="no time at all")
@@ -150,7 +152,10 @@ def _flip_a_late_bit(log: bytes) -> bytes:
     ids=["flipped", "cut", "nonsense"],
 )
 def test_a_lost_duckdb_log_is_made_good_from_the_journal(
-    make_settings: Callable[..., Settings], tmp_path: Path, damage: Callable[[bytes], bytes], moved_aside: bool
+    make_settings: Callable[..., Settings],
+    tmp_path: Path,
+    damage: Callable[[bytes], bytes],
+    moved_aside: bool,
 ) -> None:
     settings = make_settings("duckdb")
     journal = open_journal(settings)
@@ -188,7 +193,12 @@ def test_website_deletion_waits_for_what_was_accepted(settings: Settings, events
     journal = open_journal(settings)
     writer = Writer(journal, events)
     events.wait_until_fresh = writer.catch_up
-    money = {"website_id": str(WEBSITE), "currency": "USD", "revenue": "1.0000", "created_at": "2026-11-10T10:00:00.000"}
+    money = {
+        "website_id": str(WEBSITE),
+        "currency": "USD",
+        "revenue": "1.0000",
+        "created_at": "2026-11-10T10:00:00.000",
+    }
     ids = {name: str(uuid4()) for name in ("session_id", "visit_id", "event_id")}
     journal.append(Rows(event=rows("a").event, revenue=[{**money, **ids}])).result(5)
     events.delete_website(WEBSITE)

@@ -177,9 +177,10 @@ def test_a_share_token_outlives_its_link(live: Server, shared: tuple[str, Header
     assert live.get(f"/api/websites/{website}", headers=share)["shareId"] is None
 
 
-def test_an_unknown_share(live: Server) -> None:
-    for headers in ({}, live.admin):
-        answer = live.client.get("/api/share/nothing-here", headers=headers)
+@pytest.mark.parametrize("slug", ["nothing-here", "%00", "a%00b", "%F0%9F%98%80", "x" * 3000])
+def test_an_unknown_share(server: Server, slug: str) -> None:
+    for headers in ({}, server.admin):
+        answer = server.client.get(f"/api/share/{slug}", headers=headers)
         assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
 
 

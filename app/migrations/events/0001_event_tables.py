@@ -1,5 +1,7 @@
 """The event store's tables; indexes on PostgreSQL only."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -8,11 +10,37 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_EVENT_TEXTS = """
-    event_name url_path url_query hostname page_title referrer_domain referrer_path referrer_query
-    utm_source utm_medium utm_campaign utm_content utm_term gclid fbclid msclkid ttclid li_fat_id twclid
-    tag distinct_id browser os device screen language country region city
-""".split()
+_EVENT_TEXTS = [
+    "event_name",
+    "url_path",
+    "url_query",
+    "hostname",
+    "page_title",
+    "referrer_domain",
+    "referrer_path",
+    "referrer_query",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_content",
+    "utm_term",
+    "gclid",
+    "fbclid",
+    "msclkid",
+    "ttclid",
+    "li_fat_id",
+    "twclid",
+    "tag",
+    "distinct_id",
+    "browser",
+    "os",
+    "device",
+    "screen",
+    "language",
+    "country",
+    "region",
+    "city",
+]
 
 # Partitions of PostgreSQL's event table, see docs/decisions/0003-postgresql-event-table.md.
 _PARTITIONS = 16
@@ -34,7 +62,7 @@ def _text(name: str) -> sa.Column[str]:
     return sa.Column(name, sa.Text, nullable=False, server_default="")
 
 
-def _value_columns() -> list[sa.Column[object]]:
+def _value_columns() -> list[sa.Column[Any]]:
     return [
         _text("data_key"),
         sa.Column("data_type", sa.SmallInteger, nullable=False),
@@ -46,6 +74,7 @@ def _value_columns() -> list[sa.Column[object]]:
 
 def upgrade() -> None:
     on_postgresql = op.get_bind().dialect.name == "postgresql"
+    partitioned: dict[str, Any] = {"postgresql_partition_by": "HASH (website_id)"} if on_postgresql else {}
     op.create_table(
         "event",
         *map(_id, ("event_id", "website_id", "session_id", "visit_id")),
@@ -53,7 +82,7 @@ def upgrade() -> None:
         sa.Column("event_type", sa.SmallInteger, nullable=False),
         *map(_text, _EVENT_TEXTS),
         # DuckDB's dialect descends from PostgreSQL's and would print this too.
-        **({"postgresql_partition_by": "HASH (website_id)"} if on_postgresql else {}),
+        **partitioned,
     )
     op.create_table(
         "event_data",

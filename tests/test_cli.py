@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.process import environment, serving
+
+
+def dashi(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "app.cli", *arguments]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_help_names_the_commands(tmp_path: Path) -> None:
+    shown = dashi("--help", env=environment(tmp_path)).stdout
+    for command in ("serve", "demo", "migrate", "user", "print-schema"):
+        assert command in shown
+    assert "http://127.0.0.1:3000" in dashi("serve", "--help", env=environment(tmp_path)).stdout
+
+
+def test_first_start_prints_a_random_password_once(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    del env["ADMIN_PASSWORD"], env["APP_SECRET"]
+    log = tmp_path / "log"
+    with serving(env, log) as process:
+        [line] = [line for line in log.read_text().splitlines() if "Log in" in line]
+        password = line.split("password ")[1].split()[0]
+        answer = httpx.post(f"{process.url}/api/auth/login", json={"username": "admin", "password": password})
+        assert answer.status_code == 200
+        assert answer.json()["user"]["id"] == "41e2b680-648e-4b09-bcd7-3e2b10c06264"
+        assert f"{process.url}/graphql" in log.read_text()
+        # No default password opens it.
+        for guess in ("umami", "admin", ""):
+            answer = httpx.post(
+                f"{process.url}/api/auth/login", json={"username": "admin", "password": guess}
+            )
+            assert answer.status_code == 401
+    again = tmp_path / "again"
+    with serving(env, again):
+        assert password not in again.read_text()
+
+
+def test_password_can_be_set_while_the_server_runs_and_ends_logins(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    with serving(env, tmp_path / "log") as process:
+        token = process.token()
+        headers = {"authorization": f"Bearer {token}"}
+        assert httpx.get(f"{process.url}/api/me", headers=headers).status_code == 200
+        done = dashi("user", "password", "admin", env={**env, "NEW_PASSWORD": "another one"})
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert httpx.get(f"{process.url}/api/me", headers=headers).status_code == 401
+        answer = httpx.post(
+            f"{process.url}/api/auth/login", json={"username": "admin", "password": "another one"}
+        )
+        assert answer.status_code == 200
+
+
+def test_unknown_user_is_one_line(tmp_path: Path) -> None:
+    done = dashi("user", "password", "nobody", env=environment(tmp_path / "data"))
+    assert done.returncode == 1
+    assert done.stdout.strip() == "dashi: there is no user 'nobody'"
+    assert done.stderr == ""
+
+
+def test_settings_that_cannot_work_are_one_line(tmp_path: Path) -> None:
+    done = dashi("serve", env=environment(tmp_path / "data", WORKERS="2"))
+    assert done.returncode == 1
+    assert "DuckDB belongs to one process" in " ".join(done.stdout.split())
+    assert "Traceback" not in done.stdout + done.stderr
+    done = dashi("serve", env=environment(tmp_path / "data", PORT="seventy"))
+    assert done.returncode == 1
+    assert "PORT" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_second_server_on_the_same_files_is_refused_clearly(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    with serving(env, tmp_path / "log"):
+        second = dashi("serve", env={**env, "PORT": "0"})
+    assert second.returncode == 1
+    assert "in use by another process" in " ".join(second.stdout.split())
+    assert "Traceback" not in second.stdout + second.stderr
+
+
+def test_termination_drains_and_ends(tmp_path: Path) -> None:
+    with serving(environment(tmp_path / "data"), tmp_path / "log") as process:
+        started = time.monotonic()
+        os.kill(process.popen.pid, signal.SIGTERM)
+        assert process.popen.wait(20) in (0, -signal.SIGTERM)
+        assert time.monotonic() - started < 10
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_printed_schema_is_the_committed_one(tmp_path: Path) -> None:
+    committed = Path(__file__).parent.parent / "graphql_schema" / "schema.graphql"
+    assert dashi("print-schema", env=environment(tmp_path)).stdout == committed.read_text()

@@ -1,0 +1,125 @@
+"""The process as its operator sees it: health, readiness, metrics, several instances, an outage of the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from app.settings import Settings
+from tests.populate import CHROME, VECTORS, A, populate, view
+from tests.process import environment, serving
+from tests.server import Server, running
+
+
+def test_health(server: Server) -> None:
+    assert server.client.get("/healthz").json() == {"ok": True}
+    assert server.client.get("/readyz").json() == {"ok": True}
+
+
+def test_metrics_count_what_was_collected_and_why_not(make_settings: Callable[..., Settings]) -> None:
+    with running(make_settings("duckdb", ignore_ip="8.8.8.3")) as server:
+        website = server.create_website()
+        for hit in VECTORS:
+            server.client.post("/api/send", json=hit.body(website), headers=hit.visitor.headers)
+        server.client.post(
+            "/api/send", json=view(A, "2026-11-10 10:00:00").body(website), headers={"user-agent": "curl/8.0"}
+        )
+        server.client.post("/api/send", json={"type": "event"}, headers={"user-agent": CHROME})
+        lines = server.client.get("/metrics").text.splitlines()
+    # Seven hits of A and B are taken, four of C come from the ignored address.
+    for expected in (
+        'dashi_accepted_hits_total{type="event"} 5.0',
+        'dashi_accepted_hits_total{type="identify"} 2.0',
+        'dashi_dropped_hits_total{reason="ignored-address"} 4.0',
+        'dashi_dropped_hits_total{reason="bot"} 1.0',
+        'dashi_refused_hits_total{code="malformed"} 1.0',
+        "dashi_rejected_rows 0.0",
+    ):
+        assert expected in lines
+
+
+def test_an_outage_of_the_store_loses_nothing_and_readiness_says_so(server: Server, website: str) -> None:
+    engine = server.runtime.events.engine
+    with engine.begin() as connection:
+        connection.execute(sa.text("ALTER TABLE event RENAME TO away"))
+    try:
+        populate(server, website, [view(A, "2026-11-10 10:00:00")])
+        _until(lambda: server.client.get("/readyz").status_code == 503)
+        answer = server.client.get("/readyz").json()
+        assert answer["ok"] is False
+        assert "event store refuses events" in answer["reason"]
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE away RENAME TO event"))
+    _until(lambda: server.client.get("/readyz").status_code == 200)
+    assert [row["url_path"] for row in server.events(website)] == ["/"]
+
+
+def _until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def test_base_path_moves_everything(make_settings: Callable[..., Settings]) -> None:
+    with running(make_settings("duckdb", base_path="/stats")) as server:
+        website = server.create_website()
+        populate(server, website, [view(A, "2026-11-10 10:00:00")])
+        assert len(server.events(website)) == 1
+        assert server.client.get("/script.js").status_code == 200
+        assert server.client.get("/healthz").status_code == 200
+        assert server.graphql("{ version }")["data"]["version"]
+        root = server.url.removesuffix("/stats")
+        for path in ("/api/heartbeat", "/script.js", "/healthz", "/graphql"):
+            assert httpx.get(root + path).status_code == 404
+
+
+def test_what_was_collected_is_there_after_a_restart(
+    store: str, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings(store)
+    with running(settings) as server:
+        website = server.create_website()
+        populate(server, website, VECTORS)
+    with running(settings) as server:
+        stats = server.get(f"/api/websites/{website}/stats", startAt=0, endAt=1)
+        assert stats["pageviews"]["value"] == 6
+        populate(server, website, [view(A, "2026-11-12 10:00:00")])
+        stats = server.get(f"/api/websites/{website}/stats", startAt=0, endAt=1)
+        assert stats["pageviews"]["value"] == 7
+
+
+def test_several_workers_on_postgresql(request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Each process has a journal of its own, and what any of them accepted is counted."""
+    url: str = request.getfixturevalue("postgres")()
+    with serving(environment(tmp_path / "data", url, WORKERS="2"), tmp_path / "log") as process:
+        headers = {"authorization": f"Bearer {process.token()}"}
+        made = httpx.post(
+            f"{process.url}/api/websites", json={"name": "x", "domain": "x.org"}, headers=headers
+        )
+        website = made.json()["id"]
+        payload = {"website": website, "url": "/"}
+        for _ in range(40):  # a connection each, so that both processes get some
+            answer = httpx.post(
+                f"{process.url}/api/send",
+                json={"type": "event", "payload": payload},
+                headers={"user-agent": CHROME},
+            )
+            assert "sessionId" in answer.json()
+
+        def counted() -> bool:
+            stats = httpx.get(
+                f"{process.url}/api/websites/{website}/stats",
+                params={"startAt": 0, "endAt": 1},
+                headers=headers,
+            )
+            return bool(stats.json()["pageviews"]["value"] == 40)
+
+        _until(counted)
+    assert "Traceback" not in (tmp_path / "log").read_text()
