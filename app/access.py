@@ -43,7 +43,7 @@ TEAM_ROLES: Final[dict[str, frozenset[str]]] = {
 
 def authenticated(ctx: Ctx) -> None:
     """Raise Unauthenticated unless a user, a share or the system asks."""
-    if ctx.user is None and ctx.actor.kind not in (Kind.SHARE, Kind.SYSTEM):
+    if ctx.user is None and ctx.actor.website_id is None and ctx.actor.kind is not Kind.SYSTEM:
         raise Unauthenticated
 
 
@@ -82,7 +82,7 @@ def view_website(ctx: Ctx, website_id: UUID) -> Website:
 def _may_view(ctx: Ctx, website: Website) -> bool:
     if ctx.actor.kind is Kind.SYSTEM:
         return True
-    if ctx.actor.kind is Kind.SHARE and ctx.actor.website_id == website.website_id:
+    if ctx.actor.website_id == website.website_id:
         return True
     asking = ctx.user
     if asking is None:

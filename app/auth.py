@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -41,14 +41,13 @@ def bearer_token(headers: Mapping[str, str]) -> str:
 
 
 def identify(keys: Keys, headers: Mapping[str, str]) -> Actor:
-    """The actor that the headers (lower-case names) prove. A login token goes before a share token."""
+    """The actor that the headers (lower-case names) prove. A user who opened a share link may read its website too."""
+    share = share_actor(keys, headers.get("x-umami-share-token", ""))
     claims = keys.login_claims(bearer_token(headers))
     user_id = _uuid(claims.get("userId")) if claims else None
     if claims and user_id:
-        return Actor(
-            Kind.USER, user_id=user_id, fingerprint=claims.get("pwd"), issued_at=_int(claims.get("iat"))
-        )
-    return share_actor(keys, headers.get("x-umami-share-token", ""))
+        return replace(share, kind=Kind.USER, user_id=user_id, fingerprint=claims.get("pwd"))
+    return share
 
 
 def share_actor(keys: Keys, token: str) -> Actor:

@@ -41,7 +41,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. `user_id` is a claim until `Ctx.user` has found the user; a share reads `website_id` and no other."""
+    """Who asks. `user_id` is a claim until `Ctx.user` has found the user.
+
+    `website_id` is that of an opened share link, which a share or a user may read; `issued_at` is the link token's.
+    """
 
     kind: Kind = Kind.ANONYMOUS
     user_id: UUID | None = None

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from sqlalchemy.orm import Session, sessionmaker
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import auth, migrations
 from app.context import SYSTEM, Ctx, Runtime
@@ -105,7 +106,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     _mount_operations(app, settings.base_path)
     mount_graphql(app, settings)
     mount_rest(app, settings)
+    if settings.force_ssl:
+        app.add_middleware(StrictTransport)
     return app
+
+
+class StrictTransport:
+    """Tells browsers, on every answer, to come over HTTPS only for the next two years."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_strictly(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [
+                    *message["headers"],
+                    (b"strict-transport-security", b"max-age=63072000"),
+                ]
+            await send(message)
+
+        await self._app(scope, receive, send_strictly)
 
 
 def _mount_operations(app: FastAPI, base: str) -> None:

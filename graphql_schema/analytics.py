@@ -14,8 +14,9 @@ from app.stats.channels import channels
 from app.stats.events import event_series
 from app.stats.measures import Summary
 from app.stats.period import Unit
-from app.stats.queries import breakdown, series, summary, visitors_of
+from app.stats.queries import series, summary
 from app.stats.scope import Scope
+from graphql_schema.breakdown import BreakdownConnection, page_of
 from graphql_schema.context import Info
 from graphql_schema.enums import described
 from graphql_schema.figures import (
@@ -25,12 +26,11 @@ from graphql_schema.figures import (
     needed,
     with_columns,
     with_comparisons,
-    with_values,
 )
 from graphql_schema.filters import Dimension
-from graphql_schema.inputs import MAX_DIMENSIONS, MAX_PAGE, PeriodInput, to_period, to_text
+from graphql_schema.inputs import MAX_PAGE, PeriodInput, to_period, to_text
 from graphql_schema.selection import selected
-from graphql_schema.types import Int64, LocalDateTime, PageInfo, from_cursor, page_size, resolved, to_cursor
+from graphql_schema.types import Int64, LocalDateTime, page_size, resolved
 
 
 class Comparison(StrEnum):
@@ -89,30 +89,6 @@ class Totals:
 class Series:
     unit: Unit = strawberry.field(description="Length of a bucket.")
     at: list[LocalDateTime] = strawberry.field(description="Start of each bucket, ascending.")
-
-
-@strawberry.type(description="The figures of one value, or of one combination of values.")
-@with_values
-class BreakdownNode:
-    values: list[str | None] = strawberry.field(
-        description="The value in each dimension, in the order of `by`; null where events have none."
-    )
-    share: float = strawberry.field(
-        description="Its visitors for each visitor of the whole period and filter, 0 to 1."
-    )
-
-
-@strawberry.type(description="A row of a breakdown, and where it stands.")
-class BreakdownEdge:
-    cursor: str = strawberry.field(description="Its position, to be passed as `after`.")
-    node: BreakdownNode = strawberry.field(description="The row.")
-
-
-@strawberry.type(description="A page of a breakdown.")
-class BreakdownConnection:
-    nodes: list[BreakdownNode] = strawberry.field(description="The rows of this page.")
-    edges: list[BreakdownEdge] = strawberry.field(description="The same, each with its cursor.")
-    page_info: PageInfo = strawberry.field(description="Where this page lies in the breakdown.")
 
 
 @strawberry.type(description="Counts of one custom event.")
@@ -207,7 +183,7 @@ class Analytics:
         names = tuple(dimension.value for dimension in by)
 
         def verb(ctx: Ctx) -> BreakdownConnection:
-            return _breakdown(
+            return page_of(
                 ctx, self.scope, names, order_by.value, first, after, to_text(search, "search"), wanted
             )
 
@@ -262,57 +238,3 @@ def _compared_with(
     if compare is Comparison.PREVIOUS:
         return scope.over(scope.period.previous())
     return scope.over(scope.period.previous_year()) if compare else None
-
-
-def _breakdown(
-    ctx: Ctx,
-    scope: Scope,
-    by: tuple[str, ...],
-    order_by: str,
-    first: int,
-    after: str | None,
-    search: str,
-    wanted: frozenset[str],
-) -> BreakdownConnection:
-    if not 1 <= len(by) <= MAX_DIMENSIONS or len(set(by)) < len(by):
-        raise Invalid(f"by takes one to {MAX_DIMENSIONS} different dimensions", field="by")
-    limit = page_size(first, MAX_PAGE)
-    position = None
-    if after is not None:
-        # A cursor of another order or of other dimensions would continue somewhere at random.
-        head, count, *last = from_cursor(after, (str, int, *((str, type(None)),) * len(by)))
-        if head != _cursor_head(order_by, by):
-            raise Invalid("This cursor does not belong to this connection", field="after")
-        position = (count, tuple(last))
-    measures = {*needed(wanted), order_by, *(("visitors",) if "share" in wanted else ())}
-    rows = breakdown(
-        ctx,
-        scope,
-        by,
-        measures=tuple(measures),
-        order_by=order_by,
-        search=search or None,
-        limit=limit + 1,
-        after=position,
-    )
-    whole = visitors_of(ctx, scope) if "share" in wanted and rows else 0
-    edges = [
-        BreakdownEdge(
-            cursor=to_cursor(_cursor_head(order_by, by), getattr(row, order_by), *row.values),
-            node=BreakdownNode(
-                values=list(row.values),
-                share=row.visitors / whole if whole else 0.0,
-                **{figure.name: getattr(row, figure.name) for figure in FIGURES},
-            ),
-        )
-        for row in rows[:limit]
-    ]
-    return BreakdownConnection(
-        nodes=[edge.node for edge in edges],
-        edges=edges,
-        page_info=PageInfo(has_next_page=len(rows) > limit, end_cursor=edges[-1].cursor if edges else None),
-    )
-
-
-def _cursor_head(order_by: str, by: tuple[str, ...]) -> str:
-    return " ".join((order_by, *by))

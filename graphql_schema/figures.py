@@ -90,7 +90,8 @@ class NumberFigure:
 
 def needed(fields: Iterable[str]) -> tuple[str, ...]:
     """The measures behind these GraphQL fields, in the table's order."""
-    wanted = {measure for figure in FIGURES if figure.field in fields for measure in figure.needs}
+    names = set(fields)
+    wanted = {measure for figure in FIGURES if figure.field in names for measure in figure.needs}
     return tuple(figure.name for figure in FIGURES if figure.name in wanted)
 
 

@@ -1,7 +1,7 @@
 """How large a document may be, checked before anything is executed.
 
-Strawberry's own depth and alias limiters walk every fragment again at each place that spreads it: twenty fragments that
-spread the next one twice took 2.5 s, thirty would take 40 minutes. Here each fragment is measured once.
+Strawberry's own depth and alias limiters walk a fragment again at each place that spreads it: eighteen fragments that
+each spread the next one twice took them 0.6 s, and every further one doubles that. Here each is measured once.
 """
 
 from __future__ import annotations

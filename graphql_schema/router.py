@@ -121,7 +121,7 @@ class GraphQLView(GraphQL[Context, None]):
         parsed = super().parse_json(data)
         if parsed is not None and not isinstance(parsed, dict | list):
             raise HTTPException(400, "A JSON object is expected")
-        return parsed or {}
+        return {} if parsed is None else parsed
 
     def decode_json(self, data: str | bytes) -> object:
         return orjson.loads(data)

@@ -64,5 +64,5 @@ def _leave_out_null_defaults(schema: Schema) -> None:
 
 
 def print_sdl() -> str:
-    """The schema in SDL, as committed in `schema.graphql`."""
-    return print_schema(make_schema(Settings())) + "\n"
+    """The schema in SDL, without a final newline; with one it is committed as `schema.graphql`."""
+    return print_schema(make_schema(Settings()))

@@ -9,7 +9,7 @@ from uuid import UUID
 import strawberry
 
 from app import models
-from app.context import Actor, Ctx, Kind
+from app.context import Actor, Ctx
 from app.stats.queries import active_visitors, date_range, values
 from app.stats.scope import open_scope
 from graphql_schema.analytics import Analytics
@@ -70,7 +70,7 @@ class Website:
     @classmethod
     def of(cls, ctx: Ctx, row: models.Website) -> Website:
         """To be called within the operation that read the row."""
-        owner = row.owner if ctx.actor.kind is not Kind.SHARE else None
+        owner = row.owner if ctx.actor.website_id != row.website_id else None
         return cls(
             id=strawberry.ID(str(row.website_id)),
             name=row.name,

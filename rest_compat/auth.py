@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from app import access, auth
-from app.context import Ctx, Kind
+from app.context import Ctx
 from app.settings import Settings
 from rest_compat import params, shapes
 from rest_compat.deps import Answer, Asked, Call, Route, json_answer
@@ -34,7 +34,7 @@ def me(ctx: Ctx, asked: Asked) -> object:
     access.authenticated(ctx)
     share = auth.share_actor(ctx.keys, asked.headers.get("x-umami-share-token", ""))
     opened = (
-        {"websiteId": str(share.website_id), "iat": share.issued_at} if share.kind is Kind.SHARE else None
+        {"websiteId": str(share.website_id), "iat": share.issued_at} if share.website_id else None
     )
     if ctx.user is None:
         return {"user": None, "shareToken": opened}

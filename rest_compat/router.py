@@ -55,7 +55,7 @@ class RestDoor:
         self._root = f"{settings.base_path}/api"
         self._exact: dict[str, Resource] = {}
         self._patterns: list[tuple[re.Pattern[str], Resource]] = []
-        self._always: Headers = ((b"access-control-allow-origin", b"*"), *_security_headers(settings))
+        self._always: Headers = ((b"access-control-allow-origin", b"*"),)
         self._api_headers: Headers = (
             *self._always,
             (b"access-control-allow-headers", b"*"),
@@ -202,7 +202,3 @@ def _redirect(path: str, query: bytes) -> Answer:
     # Encoded anew: a path ending in an encoded slash would otherwise lead to itself.
     location = quote(path, safe="/:@!$&'()*+,;=~").encode() + (b"?" + query if query else b"")
     return Answer(b"", 308, ((b"location", location),), b"")
-
-
-def _security_headers(settings: Settings) -> Headers:
-    return ((b"strict-transport-security", b"max-age=63072000"),) if settings.force_ssl else ()

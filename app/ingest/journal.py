@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS batch (number INTEGER PRIMARY KEY, {", ".join(f"{t} T
 CREATE TABLE IF NOT EXISTS rejected (target TEXT NOT NULL, row TEXT NOT NULL, reason TEXT NOT NULL);
 """
 _INSERT: Final = f"INSERT INTO batch VALUES ({', '.join('?' * (len(TABLES) + 1))})"  # noqa: S608 - no outside text
-_BYTES: Final = "SELECT coalesce(sum({}), 0) FROM batch".format(
+_BYTES: Final = "SELECT coalesce(sum({}), 0) FROM batch".format(  # noqa: S608
     " + ".join(f"length(CAST({table} AS BLOB))" for table in TABLES)
 )
 # A commit of more would keep those who wait for it too long.

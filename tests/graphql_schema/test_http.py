@@ -149,9 +149,9 @@ def test_limits_are_data(live: Server) -> None:
     }
 
 
-def socket(live: Server, protocol: str, **more: Any) -> ClientConnection:
+def socket(live: Server, protocol: str, origin: Origin | None = None) -> ClientConnection:
     address = live.url.replace("http://", "ws://")
-    return connect(f"{address}/graphql", subprotocols=[Subprotocol(protocol)], **more)
+    return connect(f"{address}/graphql", subprotocols=[Subprotocol(protocol)], origin=origin)
 
 
 def talk(connection: ClientConnection, *messages: dict[str, Any]) -> list[dict[str, Any]]:

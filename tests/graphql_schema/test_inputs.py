@@ -150,7 +150,11 @@ def test_values_that_are_no_int64(value: object) -> None:
 
 
 def where(**given: Any) -> EventFilter:
-    return EventFilter(**given)  # type: ignore[call-arg]
+    return EventFilter(**given)
+
+
+def data(**given: Any) -> PropertyFilter:
+    return PropertyFilter(**given)
 
 
 US = Condition("country", Operator.EQ, ("US",))
@@ -184,11 +188,11 @@ us, de = where(country=StringFilter(eq="US")), where(country=StringFilter(eq="DE
         (where(not_=us), Not(US)),
         (where(not_=where(or_=[us, de])), Not(Or((US, DE)))),
         (
-            where(property=PropertyFilter(key="plan", event="signup", eq="pro")),
+            where(property=data(key="plan", event="signup", eq="pro")),
             Property(event="signup", key="plan", operator="eq", value="pro"),
         ),
         (
-            where(property=PropertyFilter(key="n", gte=1, lt=2.5)),
+            where(property=data(key="n", gte=1, lt=2.5)),
             And(
                 (
                     Property(event=None, key="n", operator="gte", value=1),
@@ -216,8 +220,8 @@ def nested(depth: int) -> EventFilter:
         (where(or_=[]), "or"),
         (where(or_=[us, where()]), "or"),
         (where(not_=where()), "not"),
-        (where(property=PropertyFilter(key="n")), "property"),
-        (where(property=PropertyFilter(key="n", gt=None)), "property"),
+        (where(property=data(key="n")), "property"),
+        (where(property=data(key="n", gt=None)), "property"),
         (nested(11), "where"),
     ],
 )

@@ -12,7 +12,7 @@ SCHEMA = build_schema("type Query { a: Query, n: Int }")
 
 def problems(document: str, max_depth: int = 3, max_aliases: int = 2) -> list[tuple[str, str]]:
     errors = validate(SCHEMA, parse(document), [extent_rule(max_depth, max_aliases)])
-    return [(error.extensions["code"], error.message) for error in errors]
+    return [((error.extensions or {})["code"], error.message) for error in errors]
 
 
 def bomb(fragments: int) -> str:

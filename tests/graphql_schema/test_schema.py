@@ -48,7 +48,7 @@ def test_descriptions_are_sentences() -> None:
 
 def test_the_committed_sdl_is_the_printed_one() -> None:
     committed = (files("graphql_schema") / "schema.graphql").read_text("utf-8")
-    assert committed == print_sdl(), "run `dashi print-schema > graphql_schema/schema.graphql`"
+    assert committed == print_sdl() + "\n", "run `dashi print-schema > graphql_schema/schema.graphql`"
 
 
 def test_settings_do_not_change_the_schema() -> None:

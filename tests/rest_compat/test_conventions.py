@@ -232,3 +232,8 @@ def test_other_settings(customised: Server) -> None:
     outside = customised.client.get(customised.url.removesuffix("/stats") + "/api/heartbeat")
     assert outside.status_code == 404
     assert customised.client.get("/api/heartbeat/").headers["location"] == "/stats/api/heartbeat"
+
+
+def test_strict_transport_goes_on_every_answer(customised: Server) -> None:
+    for path in ("/healthz", "/graphql?query={version}"):
+        assert customised.client.get(path).headers["strict-transport-security"] == "max-age=63072000"

@@ -309,10 +309,7 @@ def channel(domain: str, query: str) -> str | None:
     return None
 
 
-CHANNELS = (
-    "direct referral affiliate email sms organicSearch organicSocial organicShopping organicVideo "
-    "paidAds paidSearch paidSocial paidShopping paidVideo"
-).split()
+CHANNELS = ["direct", "referral", "affiliate", "email", "sms", "organicSearch", "organicSocial", "organicShopping", "organicVideo", "paidAds", "paidSearch", "paidSocial", "paidShopping", "paidVideo"]
 
 
 def channels(world: World) -> list[tuple[str, int]]:
