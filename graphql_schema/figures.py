@@ -98,7 +98,7 @@ def needed(fields: Iterable[str]) -> tuple[str, ...]:
 def with_values(cls: C) -> C:
     """Give a type a plain field for each figure."""
     for figure in FIGURES:
-        cls.__annotations__[figure.name] = "Int64" if figure.whole else "float"
+        cls.__annotations__[figure.name] = Int64 if figure.whole else float
         setattr(cls, figure.name, strawberry.field(description=figure.text))
     return cls
 
@@ -107,8 +107,12 @@ def with_columns(cls: C) -> C:
     """Give a type a list for each counted figure."""
     for figure in FIGURES:
         if figure.whole:
-            cls.__annotations__[figure.name] = "list[Int64]"
-            setattr(cls, figure.name, strawberry.field(description=f"{figure.text} In each bucket."))
+            cls.__annotations__[figure.name] = list[Int64]
+            setattr(
+                cls,
+                figure.name,
+                strawberry.field(description=f"In each bucket: {figure.text[0].lower()}{figure.text[1:]}"),
+            )
     return cls
 
 

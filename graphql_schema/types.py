@@ -152,11 +152,12 @@ def from_cursor(text: str, kinds: Sequence[type | tuple[type, ...]]) -> list[Any
 
 
 def _fits(value: object, kind: type | tuple[type, ...]) -> bool:
-    return (
-        isinstance(value, kind)
-        and not isinstance(value, bool)
-        and not (isinstance(value, str) and "\0" in value)
-    )
+    """Whether a part of a cursor is of this type and something a store can compare with."""
+    if isinstance(value, str) and "\0" in value:
+        return False
+    if isinstance(value, int) and (isinstance(value, bool) or not 0 <= value < 2**63):
+        return False
+    return isinstance(value, kind)
 
 
 def page_size(first: int, most: int) -> int:

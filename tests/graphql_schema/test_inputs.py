@@ -254,9 +254,10 @@ def test_cursors_that_were_not_handed_out(text: str) -> None:
     assert refused.value.field == "after"
 
 
-def test_a_boolean_in_a_cursor_is_no_number() -> None:
+@pytest.mark.parametrize("count", [True, -1, 2**63])
+def test_a_cursor_s_count_is_one_that_stores_have(count: int) -> None:
     with pytest.raises(Invalid):
-        from_cursor(to_cursor(True), (int,))
+        from_cursor(to_cursor(count), (int,))
 
 
 def test_what_is_no_uuid_names_no_website() -> None:
