@@ -177,6 +177,7 @@ def _serve(settings: Settings, password: str | None) -> None:
         # The visitor's address is read by the rules of collecting, from headers it is told to trust.
         proxy_headers=False,
         timeout_graceful_shutdown=8,
+        ws_max_size=settings.max_body_bytes,
         log_level="warning",
     )
 

@@ -33,9 +33,7 @@ def verify(ctx: Ctx, asked: Asked) -> object:
 def me(ctx: Ctx, asked: Asked) -> object:
     access.authenticated(ctx)
     share = auth.share_actor(ctx.keys, asked.headers.get("x-umami-share-token", ""))
-    opened = (
-        {"websiteId": str(share.website_id), "iat": share.issued_at} if share.website_id else None
-    )
+    opened = {"websiteId": str(share.website_id), "iat": share.issued_at} if share.website_id else None
     if ctx.user is None:
         return {"user": None, "shareToken": opened}
     return {

@@ -95,7 +95,9 @@ _TEXT: dict[Operator, Callable[[str, tuple[str, ...]], bool]] = {
     Operator.NOT_CONTAINS: lambda text, values: values[0].lower() not in text.lower(),
     Operator.STARTS_WITH: lambda text, values: text.lower().startswith(values[0].lower()),
     Operator.ENDS_WITH: lambda text, values: text.lower().endswith(values[0].lower()),
-    Operator.MATCHES: lambda text, values: bool(re.search(values[0], text, re.IGNORECASE | re.DOTALL | re.ASCII)),
+    Operator.MATCHES: lambda text, values: bool(
+        re.search(values[0], text, re.IGNORECASE | re.DOTALL | re.ASCII)
+    ),
 }
 _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "eq": lambda a, b: a == b,
@@ -288,18 +290,24 @@ def channel(domain: str, query: str) -> str | None:
         return "affiliate"
     if "utm_source=sms" in query or "utm_medium=sms" in query:
         return "sms"
-    search = "google. bing.com msn.com duckduckgo.com search.brave.com yandex. baidu.com ecosia.org chatgpt.com"
+    search = (
+        "google. bing.com msn.com duckduckgo.com search.brave.com yandex. baidu.com ecosia.org chatgpt.com"
+    )
     if domain_has(search + " perplexity.ai") or starts(medium, "organic"):
         return prefix + "Search"
     social = "facebook.com fb.com instagram.com ig.com twitter.com t.co x.com linkedin. tiktok. reddit. threads.net"
-    if domain_has(social + " bsky.app news.ycombinator.com snapchat. pinterest.") or starts(medium, "social", "sm"):
+    if domain_has(social + " bsky.app news.ycombinator.com snapchat. pinterest.") or starts(
+        medium, "social", "sm"
+    ):
         return prefix + "Social"
     mails = ("e-mail", "email", "e_mail", "e mail")
     if domain_has("gmail. mail.yahoo. outlook. hotmail. protonmail. proton.me") or any(
         word in after(medium) for word in mails
     ):
         return "email"
-    shops = "amazon. ebay.com walmart.com alibab.com aliexpress.com etsy.com bestbuy.com target.com newegg.com"
+    shops = (
+        "amazon. ebay.com walmart.com alibab.com aliexpress.com etsy.com bestbuy.com target.com newegg.com"
+    )
     places = [n for n in range(1, len(campaign)) if campaign.startswith("shop", n)]
     behind = any(campaign[n - 1] not in "abcdfghijklmnopqrstuvwxyz" for n in places)
     if domain_has(shops) or "shopping" in campaign or behind:
@@ -309,7 +317,22 @@ def channel(domain: str, query: str) -> str | None:
     return None
 
 
-CHANNELS = ["direct", "referral", "affiliate", "email", "sms", "organicSearch", "organicSocial", "organicShopping", "organicVideo", "paidAds", "paidSearch", "paidSocial", "paidShopping", "paidVideo"]
+CHANNELS = [
+    "direct",
+    "referral",
+    "affiliate",
+    "email",
+    "sms",
+    "organicSearch",
+    "organicSocial",
+    "organicShopping",
+    "organicVideo",
+    "paidAds",
+    "paidSearch",
+    "paidSocial",
+    "paidShopping",
+    "paidVideo",
+]
 
 
 def channels(world: World) -> list[tuple[str, int]]:

@@ -28,7 +28,19 @@ judged = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-FIELDS = ("path", "query", "title", "hostname", "referrer", "event", "tag", "browser", "country", "region", "language")
+FIELDS = (
+    "path",
+    "query",
+    "title",
+    "hostname",
+    "referrer",
+    "event",
+    "tag",
+    "browser",
+    "country",
+    "region",
+    "language",
+)
 
 
 @contextmanager
@@ -96,7 +108,9 @@ def test_breakdown(server: Server, world: World, by: list[str], order_by: str, p
             paged += more
             if not more:
                 break
-        skipped = queries.breakdown(ctx, scope, by, measures=MEASURES, order_by=order_by, limit=page, offset=1)
+        skipped = queries.breakdown(
+            ctx, scope, by, measures=MEASURES, order_by=order_by, limit=page, offset=1
+        )
     found = oracle.edges(world, by == ["exit"]) if by[0] in ("entry", "exit") else oracle.breakdown(world, by)
     expected = oracle.ranked(found, order_by)
     assert [(row.values, {name: getattr(row, name) for name in MEASURES}) for row in rows] == expected
@@ -140,4 +154,7 @@ def test_channels(server: Server, world: World) -> None:
 @pytest.mark.parametrize("name", ["country", "nonsense"])
 def test_the_judge_knows_an_absent_value(name: str) -> None:
     """The oracle's own footing: what is not there is None, never ''."""
-    assert oracle.value(oracle.Event(uuid4(), uuid4(), uuid4(), oracle.dt.datetime.now(oracle.dt.UTC), {}), name) is None
+    assert (
+        oracle.value(oracle.Event(uuid4(), uuid4(), uuid4(), oracle.dt.datetime.now(oracle.dt.UTC), {}), name)
+        is None
+    )

@@ -92,7 +92,9 @@ def _conditions(draw: st.DrawFn) -> Condition:
     if operator is Operator.MATCHES:
         text = st.sampled_from(_PATTERNS)
     many = operator in (Operator.IN, Operator.NOT_IN)
-    return Condition(name, operator, tuple(draw(st.lists(text, min_size=0 if many else 1, max_size=3 if many else 1))))
+    return Condition(
+        name, operator, tuple(draw(st.lists(text, min_size=0 if many else 1, max_size=3 if many else 1)))
+    )
 
 
 _properties = st.one_of(
@@ -154,7 +156,11 @@ def store(runtime: Runtime, website_id: UUID, events: Iterable[Event]) -> None:
         }
         rows.append({**visit, "event_type": event.type, **dict.fromkeys(_ALL_TEXTS, ""), **event.columns})
         for datum in event.data:
-            columns = {"url_path": event["url_path"], "event_name": event["event_name"], "data_key": datum.key}
+            columns = {
+                "url_path": event["url_path"],
+                "event_name": event["event_name"],
+                "data_key": datum.key,
+            }
             typed = {"data_type": datum.type, "string_value": datum.string, "number_value": datum.number}
             data.append({**visit, **columns, **typed, "date_value": None})
     if rows:
