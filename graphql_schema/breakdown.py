@@ -72,7 +72,7 @@ def page_of(
         limit=limit + 1,
         after=position,
     )
-    whole = visitors_of(ctx, scope) if "share" in wanted and rows else 0
+    whole = visitors_of(ctx, scope, by) if "share" in wanted and rows else 0
     edges = [
         BreakdownEdge(
             cursor=to_cursor(_cursor_head(order_by, by), getattr(row, order_by), *row.values),

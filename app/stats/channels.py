@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.expression import ColumnElement, Select
 
 from app.context import Ctx
 from app.sql import fits
-from app.stats.measures import whole
+from app.stats.measures import MEASURES, OF_VISITS, Counted, aggregates, whole
 from app.stats.scope import Scope
 from app.tables import event
 
@@ -87,9 +87,8 @@ _RULES: Final = (
 _PAID: Final = "utm_medium=(.*cp|ppc|retargeting|paid)"
 
 
-def channel_of() -> ColumnElement[str]:
-    """The channel of an event's own referrer and query string, '' for none (such as a link from another site)."""
-    domain, query = event.c.referrer_domain, event.c.url_query
+def channel_of(domain: ColumnElement[str], query: ColumnElement[str]) -> ColumnElement[str]:
+    """The channel of a referrer and a query string, '' for none (such as a link from another site)."""
     prefix = sa.case((fits(query, _pattern(_PAID)), "paid"), else_="organic")
     branches: list[tuple[ColumnElement[bool], ColumnElement[str]]] = [
         (sa.and_(domain == "", query == ""), sa.literal("direct", sa.Text))
@@ -103,23 +102,27 @@ def channel_of() -> ColumnElement[str]:
     return sa.case(*branches, else_=sa.literal("", sa.Text))
 
 
-def channels(ctx: Ctx, scope: Scope) -> list[tuple[str, int]]:
-    """(channel, visitors) of all 14 channels, most visitors first, equal ones in the order of CHANNELS.
+def by_channel(scope: Scope, names: Collection[str]) -> Select[Any]:
+    """`key_0`, the channel, and the measures of these names; channels without any event are absent.
 
-    Events of any type count. Visitors are counted for each pair of referrer and query string and then added up, so
-    one who came through two pairs of a channel counts twice in it: REST clients know it so.
+    Events of any type count. Measures are taken for each pair of referrer and query string and then added up, so a
+    visitor who came through two pairs of a channel counts twice in it: REST clients know it so.
     """
-    sources = (
-        sa.select(
-            channel_of().label("channel"),
-            sa.func.count(event.c.session_id.distinct()).label("visitors"),
-        )
-        .where(*scope.rows())
-        .group_by(event.c.referrer_domain, event.c.url_query)
-        .subquery("sources")
-    )
-    query = sa.select(sources.c.channel, sa.func.sum(sources.c.visitors)).group_by(sources.c.channel)
-    found = {channel: whole(visitors) for channel, visitors in ctx.events.rows(query)}
+    pair = (event.c.referrer_domain, event.c.url_query)
+    of_visits = OF_VISITS & set(names)
+    visits = scope.visits(*pair) if of_visits else scope.hits(*pair)
+    keys = (visits.c.referrer_domain, visits.c.url_query)
+    pairs = sa.select(*keys, *aggregates(visits, names, Counted.BOTH)).group_by(*keys).subquery("pairs")
+    channel = channel_of(pairs.c.referrer_domain, pairs.c.url_query).label("key_0")
+    named = sa.select(channel, *(pairs.c[name] for name in MEASURES if name in names)).subquery("named")
+    sums = (sa.func.sum(named.c[name]).label(name) for name in MEASURES if name in names)
+    return sa.select(named.c.key_0, *sums).where(named.c.key_0 != "").group_by(named.c.key_0)
+
+
+def channels(ctx: Ctx, scope: Scope) -> list[tuple[str, int]]:
+    """(channel, visitors) of all 14 channels, most visitors first, equal ones in the order of CHANNELS."""
+    rows = ctx.events.rows(by_channel(scope, ("visitors",)))
+    found = {channel: whole(visitors) for channel, visitors in rows}
     return _sorted((channel, found.get(channel, 0)) for channel in CHANNELS)
 
 

@@ -7,7 +7,7 @@ A row whose field is absent matches no comparison, negative ones included; only 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -115,18 +115,6 @@ def condition(where: Filter | None, data: ColumnElement[bool] | None = None) -> 
     if _count(where, 0) > MAX_CONDITIONS:
         raise Invalid(f"A filter has at most {MAX_CONDITIONS} conditions", field="where")
     return _expression(where, sa.true() if data is None else data)
-
-
-def patterns(where: Filter | None) -> Iterator[str]:
-    """Every regular expression in a filter."""
-    match where:
-        case Condition(_, Operator.MATCHES, values):
-            yield from values
-        case And(parts) | Or(parts):
-            for part in parts:
-                yield from patterns(part)
-        case Not(part):
-            yield from patterns(part)
 
 
 def storable(text: str, name: str) -> str:

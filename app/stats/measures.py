@@ -5,33 +5,46 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import RowMapping
-from sqlalchemy.sql.expression import ColumnElement, Subquery
+from sqlalchemy.sql.expression import ColumnElement, FromClause
 
 from app.errors import Invalid
 from app.sql import whole_seconds
 
-# Over `Scope.visits`, one row for each visit (and dimension). Visitors and visits are those with a page view: someone
-# who only sent custom events is none (Umami v2 REST behaviour §3.6).
-_VIEWS: Final[Mapping[str, Callable[[Subquery], ColumnElement[Any]]]] = {
-    "pageviews": lambda visits: sa.func.sum(visits.c.views),
-    "visitors": lambda visits: sa.func.count(visits.c.session_id.distinct()).filter(visits.c.views > 0),
-    "visits": lambda visits: sa.func.count(visits.c.visit_id.distinct()).filter(visits.c.views > 0),
-    "bounces": lambda visits: sa.func.count().filter(visits.c.views == 1),
-    "totaltime": lambda visits: sa.func.sum(whole_seconds(visits.c.first_at, visits.c.last_at)),
-    "events": lambda visits: sa.func.sum(visits.c.events),
-}
-MEASURES: Final = tuple(_VIEWS)
 
-# A breakdown by the names of custom events is about those events: who sent one is its visitor.
-_EVENTS: Final = {
-    **_VIEWS,
-    "visitors": lambda visits: sa.func.count(visits.c.session_id.distinct()).filter(visits.c.events > 0),
-    "visits": lambda visits: sa.func.count(visits.c.visit_id.distinct()).filter(visits.c.events > 0),
+class Counted(Enum):
+    """Which events make a visitor and a visit; the value is a condition over `Scope.visits` or `Scope.hits`.
+
+    Ordinarily page views: someone who only sent custom events is no visitor. A breakdown by the names of custom events
+    is about those, and channels are about both (Umami v2 REST behaviour §3.6).
+    """
+
+    VIEWS = "views"
+    EVENTS = "events"
+    BOTH = "both"
+
+    def present(self, visits: FromClause) -> ColumnElement[bool]:
+        """The rows of `visits` that have such an event."""
+        return sa.true() if self is Counted.BOTH else visits.c[self.value] > 0
+
+
+# Over `Scope.visits`, one row for each visit (and dimension), or where a measure is the same over it, `Scope.hits`.
+_MEASURES: Final[Mapping[str, Callable[[FromClause, ColumnElement[bool]], ColumnElement[Any]]]] = {
+    "pageviews": lambda visits, present: sa.func.sum(visits.c.views),
+    "visitors": lambda visits, present: sa.func.count(visits.c.session_id.distinct()).filter(present),
+    "visits": lambda visits, present: sa.func.count(visits.c.visit_id.distinct()).filter(present),
+    "bounces": lambda visits, present: sa.func.count().filter(visits.c.views == 1),
+    "totaltime": lambda visits, present: sa.func.sum(whole_seconds(visits.c.first_at, visits.c.last_at)),
+    "events": lambda visits, present: sa.func.sum(visits.c.events),
 }
+MEASURES: Final = tuple(_MEASURES)
+
+# These are of whole visits; the others are the same whether events are grouped into visits first or not.
+OF_VISITS: Final = frozenset({"bounces", "totaltime"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +73,22 @@ class Summary:
         return self.totaltime / self.visits if self.visits else 0.0
 
 
-def aggregates(visits: Subquery, names: Collection[str], of_events: bool = False) -> list[ColumnElement[Any]]:
-    """The measures of these names over `Scope.visits`, labelled, in the table's order. Raises Invalid for others."""
+def aggregates(
+    visits: FromClause, names: Collection[str], counted: Counted = Counted.VIEWS
+) -> list[ColumnElement[Any]]:
+    """The measures of these names over `visits`, labelled, in the table's order. Raises Invalid for others."""
     unknown = set(names) - set(MEASURES)
     if unknown:
         raise Invalid(
             f"There is no measure {min(unknown)!r}; there are {', '.join(MEASURES)}", field="measures"
         )
-    table = _EVENTS if of_events else _VIEWS
+    present = counted.present(visits)
     # Sums over nothing are NULL, and 0 is meant.
-    return [sa.func.coalesce(table[name](visits), 0).label(name) for name in MEASURES if name in names]
+    return [
+        sa.func.coalesce(_MEASURES[name](visits, present), 0).label(name)
+        for name in MEASURES
+        if name in names
+    ]
 
 
 def counts(row: RowMapping) -> dict[str, int]:

@@ -9,21 +9,24 @@ from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.sql.expression import ColumnElement, Select
+from sqlalchemy.sql.expression import ColumnElement, Select, Subquery
 
 from app import access
 from app.context import Ctx
 from app.errors import Invalid
 from app.sql import contains, ordinal
-from app.stats import channels, fields
+from app.stats import fields
+from app.stats.filters import storable
+from app.stats.groups import EVENT_TYPES, counted_by, grouped_by, relation
 from app.stats.measures import MEASURES, Summary, aggregates, counts, whole
 from app.stats.period import Period, Unit
 from app.stats.scope import Scope, bounds
 from app.stats.zones import UTC
-from app.tables import CUSTOM_EVENT, PAGE_VIEW, event
+from app.tables import event
 
 ACTIVE: Final = dt.timedelta(minutes=5)
-MAX_ROWS: Final = 1_000_000
+MAX_ROWS: Final = 2**31 - 1
+_MAX_COUNT: Final = 2**63 - 1
 _MAX_ALTERNATIVES: Final = 5
 
 
@@ -49,7 +52,7 @@ class Series:
 
 def summary(ctx: Ctx, scope: Scope, measures: Collection[str] = MEASURES) -> Summary:
     """The measures of the whole scope."""
-    visits = scope.visits(conditions=_needed(scope, measures))
+    visits = relation(scope, (), measures)
     [row] = ctx.events.rows(sa.select(*aggregates(visits, measures)))
     return Summary(**counts(row._mapping))
 
@@ -68,7 +71,7 @@ def series(
     """
     starts = scope.period.buckets(unit) if fill else []
     at = scope.period.bucket(event.c.created_at, unit).label("at")
-    visits = scope.visits(at, conditions=_needed(scope, measures))
+    visits = relation(scope, (at,), measures)
     query = sa.select(visits.c.at, *aggregates(visits, measures)).group_by(visits.c.at).order_by(visits.c.at)
     found = {row.at: counts(row._mapping) for row in ctx.events.rows(query)}
     starts = starts or list(found)
@@ -94,30 +97,25 @@ def breakdown(
     for. `entry`, `exit` and `channel` go alone. `search` keeps values of the first dimension that contain it.
     `after` is the (measure, values) of the last row seen. Raises Invalid for what is not in `DIMENSIONS`.
     """
-    of_events = "event" in by
-    columns, conditions, present = _dimension(scope, by, measures, of_events)
-    if search:
-        conditions.append(contains(columns[0], sa.literal(search, sa.Text)))
-    keys = [column.label(f"key_{number}") for number, column in enumerate(columns)]
-    visits = scope.visits(*keys, conditions=conditions)
+    _check_page(by, limit, offset, after)
     names = {*measures, order_by}
-    grouped = (
-        sa.select(*(visits.c[key.name] for key in keys), *aggregates(visits, names, of_events))
-        .group_by(*(visits.c[key.name] for key in keys))
-        .having(*_having(visits, present))
-        .subquery("grouped")
-    )
-    query = _page(grouped, [key.name for key in keys], order_by, limit, offset, after)
+    grouped = grouped_by(scope, by, names).subquery("grouped")
+    query = _page(grouped, len(by), order_by, limit, offset, after)
+    if search:
+        query = query.where(contains(grouped.c.key_0, sa.literal(storable(search, "search"), sa.Text)))
     nullable = [name in fields.FIELDS and fields.FIELDS[name].nullable for name in by]
     return [
-        BreakdownRow(**counts(row._mapping), values=_shown(row[: len(keys)], nullable))
+        BreakdownRow(**counts(row._mapping), values=_shown(row[: len(by)], nullable))
         for row in ctx.events.rows(query)
     ]
 
 
-def visitors_of(ctx: Ctx, scope: Scope) -> int:
-    """All visitors of the scope: what a row's visitors are a share of."""
-    return summary(ctx, scope, ("visitors",)).visitors
+def visitors_of(ctx: Ctx, scope: Scope, by: Sequence[str] = ()) -> int:
+    """All visitors that a breakdown by these dimensions counts: what a row's visitors are a share of."""
+    counted = counted_by(by)
+    hits = scope.hits(conditions=scope.rows(EVENT_TYPES[counted]))
+    [(visitors,)] = ctx.events.rows(sa.select(*aggregates(hits, ("visitors",), counted)))
+    return whole(visitors)
 
 
 def values(
@@ -133,7 +131,7 @@ def values(
     if listed.name == "referrer":
         query = query.where(listed.present)
     if search:
-        query = query.where(_searched(listed.column, search))
+        query = query.where(_searched(listed, storable(search, "search")))
     query = query.group_by(listed.column).order_by(sa.desc("rows"), ordinal(listed.column)).limit(limit)
     return [
         (None if text == "" and listed.nullable else text, whole(rows))
@@ -166,60 +164,34 @@ def _shown(texts: Sequence[str], nullable: Sequence[bool]) -> tuple[str | None, 
     )
 
 
-def _needed(scope: Scope, measures: Collection[str]) -> list[ColumnElement[bool]]:
-    """Custom events are read only where they are counted."""
-    return scope.rows(None if "events" in measures else PAGE_VIEW)
-
-
-def _dimension(
-    scope: Scope, by: Sequence[str], measures: Collection[str], of_events: bool
-) -> tuple[list[ColumnElement[str]], list[ColumnElement[bool]], str]:
-    """(the columns, the conditions of the events that count, which count a group must have)."""
-    alone = [name for name in by if name in (fields.ENTRY, fields.EXIT, fields.CHANNEL)]
-    if alone and len(by) > 1:
-        raise Invalid(f"{alone[0]} cannot be combined with other dimensions", field="by")
-    if alone == [fields.CHANNEL]:
-        channel = channels.channel_of()
-        return [channel], [*_needed(scope, measures), channel != ""], "views"
-    if alone:
-        edge = _edges(scope, last=alone == [fields.EXIT])
-        return [event.c.url_path], [*scope.rows(PAGE_VIEW), event.c.event_id.in_(edge)], "views"
-    chosen = [fields.field(name) for name in by]
-    conditions = scope.rows(CUSTOM_EVENT) if of_events else _needed(scope, measures)
-    conditions += [one.present for one in chosen if one.name == "referrer"]
-    return [one.column for one in chosen], conditions, "events" if of_events else "views"
-
-
-def _edges(scope: Scope, last: bool) -> Select[Any]:
-    """Ids of the first (or last) page view of each visit in the range; filters apply to it, not to finding it."""
-    order = (event.c.created_at, event.c.event_id)
-    place = sa.func.row_number().over(
-        partition_by=event.c.visit_id, order_by=[column.desc() for column in order] if last else order
-    )
-    ranked = (
-        sa.select(event.c.event_id, place.label("place"))
-        .where(*scope.range(), event.c.event_type == PAGE_VIEW)
-        .subquery("ranked")
-    )
-    return sa.select(ranked.c.event_id).where(ranked.c.place == 1)
-
-
-def _having(visits: Any, present: str) -> list[ColumnElement[bool]]:
-    """A breakdown of page views lists what has page views: custom events are counted beside, not instead."""
-    return [sa.func.sum(visits.c[present]) > 0] if present else []
+def _check_page(
+    by: Sequence[str], limit: int, offset: int, after: tuple[int, tuple[str | None, ...]] | None
+) -> None:
+    if not by:
+        raise Invalid("A breakdown is by at least one dimension", field="by")
+    for name, number in (("limit", limit), ("offset", offset)):
+        if not 0 <= number <= MAX_ROWS:
+            raise Invalid(f"{name} is between 0 and {MAX_ROWS}", field=name)
+    if after is None:
+        return
+    seen, texts = after
+    if len(texts) != len(by) or not -_MAX_COUNT <= seen <= _MAX_COUNT:
+        raise Invalid("This is no position in this breakdown", field="after")
+    for text in texts:
+        storable(text or "", "after")
 
 
 def _page(
-    grouped: Any,
-    keys: list[str],
+    grouped: Subquery,
+    dimensions: int,
     order_by: str,
     limit: int,
     offset: int,
     after: tuple[int, tuple[str | None, ...]] | None,
 ) -> Select[Any]:
     measure = grouped.c[order_by]
-    ordered = [ordinal(grouped.c[key]) for key in keys]
-    query = sa.select(grouped).order_by(measure.desc(), *ordered).limit(min(limit, MAX_ROWS)).offset(offset)
+    ordered = [ordinal(grouped.c[f"key_{number}"]) for number in range(dimensions)]
+    query = sa.select(grouped).order_by(measure.desc(), *ordered).limit(limit).offset(offset)
     if after is None:
         return query
     seen, texts = after
@@ -230,8 +202,10 @@ def _page(
     return query.where(sa.or_(measure < seen, sa.and_(measure == seen, beyond)))
 
 
-def _searched(column: ColumnElement[str], search: str) -> ColumnElement[bool]:
+def _searched(listed: fields.Field, search: str) -> ColumnElement[bool]:
     if "," not in search:
-        return contains(column, sa.literal(search, sa.Text))
+        return contains(listed.column, sa.literal(search, sa.Text))
     named = [text.strip().lower() for text in search.split(",")][:_MAX_ALTERNATIVES]
-    return sa.func.lower(column).in_(named)
+    found = sa.func.lower(listed.column).in_(named)
+    # "red," names an empty value, which is a path but not a tag.
+    return sa.and_(listed.present, found) if listed.nullable else found

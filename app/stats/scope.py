@@ -12,9 +12,7 @@ from sqlalchemy.sql.expression import ColumnElement, Subquery
 
 from app import access
 from app.context import Ctx
-from app.errors import Invalid
-from app.sql import matches
-from app.stats.filters import Filter, condition, patterns
+from app.stats.filters import Filter, condition
 from app.stats.period import Period
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
 
@@ -37,9 +35,14 @@ class Scope:
         """The same website and filter over another period."""
         return replace(self, period=period)
 
-    def range(self) -> list[ColumnElement[bool]]:
-        """The conditions of website and period alone."""
-        return self._range_of(event)
+    def range(self, table: sa.Table = event) -> list[ColumnElement[bool]]:
+        """The conditions of website and period alone, for a table that has both."""
+        columns = table.c
+        return [
+            columns.website_id == self.website_id,
+            columns.created_at >= self.start,
+            columns.created_at <= self.period.end,
+        ]
 
     def rows(self, event_type: int | None = None) -> list[ColumnElement[bool]]:
         """The conditions of the events that count, all of them or those of one type."""
@@ -47,16 +50,22 @@ class Scope:
         if event_type is not None:
             conditions.append(event.c.event_type == event_type)
         if self.where is not None:
-            conditions.append(condition(self.where, sa.and_(*self._range_of(event_data))))
+            conditions.append(condition(self.where, sa.and_(*self.range(event_data))))
         return conditions
 
-    def _range_of(self, table: sa.Table) -> list[ColumnElement[bool]]:
-        columns = table.c
-        return [
-            columns.website_id == self.website_id,
-            columns.created_at >= self.start,
-            columns.created_at <= self.period.end,
-        ]
+    def hits(self, *by: ColumnElement[Any], conditions: list[ColumnElement[bool]] | None = None) -> Subquery:
+        """The events that count, ungrouped: `views` is 1 for a page view, `events` for a custom event, else 0.
+
+        Measures that are not of whole visits are the same over this as over `visits`, and take a quarter of the time.
+        """
+        views, events = (
+            sa.case((event.c.event_type == kind, 1), else_=0) for kind in (PAGE_VIEW, CUSTOM_EVENT)
+        )
+        return (
+            sa.select(event.c.session_id, event.c.visit_id, views.label("views"), events.label("events"), *by)
+            .where(*(self.rows() if conditions is None else conditions))
+            .subquery("hits")
+        )
 
     def visits(
         self, *by: ColumnElement[Any], conditions: list[ColumnElement[bool]] | None = None
@@ -89,8 +98,6 @@ def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None 
     """
     website = access.view_website(ctx, website_id)
     condition(where)  # what makes no sense is refused here, before anything is computed
-    for pattern in patterns(where):
-        _try_pattern(ctx, pattern)
     scope = Scope(website_id, period, where, website.reset_at)
     return scope.over(_whole(ctx, scope)) if period.is_all_time else scope
 
@@ -106,11 +113,3 @@ def bounds(ctx: Ctx, scope: Scope) -> tuple[dt.datetime, dt.datetime] | None:
 def _whole(ctx: Ctx, scope: Scope) -> Period:
     first, last = bounds(ctx, scope) or (ctx.now, ctx.now)
     return Period(first, last, scope.period.zone)
-
-
-def _try_pattern(ctx: Ctx, pattern: str) -> None:
-    """Refuse a regular expression that this engine will not run, e.g. because its automaton would be too large."""
-    try:
-        ctx.events.rows(sa.select(matches(sa.literal("x", sa.Text), sa.literal(pattern, sa.Text))))
-    except sa.exc.DBAPIError as error:
-        raise Invalid("This regular expression cannot be used here", field="matches") from error

@@ -1,0 +1,96 @@
+"""What measures are taken over: events or visits, grouped by the dimensions that are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.sql.expression import ColumnElement, Select, Subquery
+from sqlalchemy.sql.functions import FunctionElement
+
+from app.errors import Invalid
+from app.stats import channels, fields
+from app.stats.filters import condition
+from app.stats.measures import OF_VISITS, Counted, aggregates
+from app.stats.scope import Scope
+from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
+
+EVENT_TYPES: Final = {Counted.VIEWS: PAGE_VIEW, Counted.EVENTS: CUSTOM_EVENT, Counted.BOTH: None}
+
+
+def counted_by(by: Sequence[str]) -> Counted:
+    """Which events a breakdown by these dimensions is about."""
+    if fields.CHANNEL in by:
+        return Counted.BOTH
+    return Counted.EVENTS if "event" in by else Counted.VIEWS
+
+
+def relation(
+    scope: Scope,
+    by: Sequence[ColumnElement[Any]],
+    measures: Collection[str],
+    counted: Counted = Counted.VIEWS,
+    present: Sequence[ColumnElement[bool]] = (),
+) -> Subquery:
+    """What the measures are taken over: no more events are read, and grouped, than they need."""
+    beside = counted is Counted.VIEWS and "events" in measures
+    conditions = [*scope.rows(None if beside else EVENT_TYPES[counted]), *present]
+    make = scope.visits if OF_VISITS & set(measures) else scope.hits
+    return make(*by, conditions=conditions)
+
+
+def grouped_by(scope: Scope, by: Sequence[str], names: Collection[str]) -> Select[Any]:
+    """`key_0`, `key_1` … and the measures of these names, for each combination of values."""
+    alone = [name for name in by if name in (fields.ENTRY, fields.EXIT, fields.CHANNEL)]
+    if alone and len(by) > 1:
+        raise Invalid(f"{alone[0]} cannot be combined with other dimensions", field="by")
+    if alone == [fields.CHANNEL]:
+        return channels.by_channel(scope, names)
+    counted = counted_by(by)
+    if alone:
+        visits = _edges(scope, names, last=alone == [fields.EXIT])
+    else:
+        chosen = [fields.field(name) for name in by]
+        columns = [one.column.label(f"key_{number}") for number, one in enumerate(chosen)]
+        # Only a referrer is left out where it is absent.
+        present = [one.present for one in chosen if one.name == "referrer"]
+        visits = relation(scope, columns, names, counted, present)
+    keys = [visits.c[f"key_{number}"] for number in range(len(by))]
+    # Custom events are counted beside page views, not instead: without a view there is no row.
+    listed = sa.func.sum(visits.c[counted.value]) > 0
+    return sa.select(*keys, *aggregates(visits, names, counted)).group_by(*keys).having(listed)
+
+
+def _edges(scope: Scope, names: Collection[str], last: bool) -> Subquery:
+    """Like `Scope.visits`, but for each visit as a whole, with the path it began (or ended) at as `key_0`.
+
+    Filters apply to that one page view, not to finding it, and a visit's figures are not filtered
+    (Umami v2 REST behaviour §3.6).
+    """
+    is_view = event.c.event_type == PAGE_VIEW
+    order = [event.c.created_at, event.c.event_id]
+    place = sa.func.row_number().over(
+        partition_by=[event.c.visit_id, event.c.event_type],
+        order_by=[column.desc() for column in order] if last else order,
+    )
+
+    def over_visit(aggregate: FunctionElement[Any], of: ColumnElement[bool]) -> ColumnElement[Any]:
+        return aggregate.filter(of).over(partition_by=event.c.visit_id)
+
+    ranked = (
+        sa.select(
+            event.c.session_id,
+            event.c.visit_id,
+            event.c.url_path.label("key_0"),
+            sa.and_(is_view, condition(scope.where, sa.and_(*scope.range(event_data)))).label("fits"),
+            place.label("place"),
+            over_visit(sa.func.count(), is_view).label("views"),
+            over_visit(sa.func.count(), sa.not_(is_view)).label("events"),
+            over_visit(sa.func.min(event.c.created_at), is_view).label("first_at"),
+            over_visit(sa.func.max(event.c.created_at), is_view).label("last_at"),
+        )
+        .where(*scope.range(), *([] if "events" in names else [is_view]))
+        .subquery("ranked")
+    )
+    return sa.select(ranked).where(ranked.c.place == 1, ranked.c.fits).subquery("edges")
