@@ -23,7 +23,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.db import EventStore
-from app.errors import Unavailable
+from app.errors import Conflict, Unavailable
 from app.models import User, utc_now
 from app.security import Keys
 from app.settings import Settings
@@ -117,6 +117,9 @@ class Runtime:
                 yield ctx
             for act in ctx.after_commit:
                 act()
+        except sa.exc.IntegrityError as error:
+            # Two requests at the same moment: what one looked up, the other has changed since.
+            raise Conflict("This was changed by another request at the same moment") from error
         except sa.exc.OperationalError as error:
             raise Unavailable("The accounts store does not answer") from error
 

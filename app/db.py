@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import threading
@@ -19,6 +20,8 @@ from app.errors import Unavailable
 from app.settings import Settings
 from app.sql import insert_json
 from app.tables import DATA_TABLES, applied_batch, metadata
+
+log = logging.getLogger("dashi.db")
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MIB = 1 << 20
@@ -46,7 +49,7 @@ def _cgroup_words(name: str) -> list[str]:
 
 def accounts_engine(settings: Settings) -> Engine:
     """The engine of users, websites and all that is edited."""
-    engine = sa.create_engine(settings.accounts_url, pool_pre_ping=True)
+    engine = sa.create_engine(settings.accounts_url, pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "sqlite":
 
         @sa_event.listens_for(engine, "connect")
@@ -72,7 +75,8 @@ def events_engine(settings: Settings) -> Engine:
     """
     url = make_url(settings.event_store_url)
     if url.get_backend_name() != "duckdb":
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=settings.read_threads + 2, max_overflow=4)
+        size = settings.read_threads + 2
+        return sa.create_engine(url, pool_pre_ping=True, pool_size=size, max_overflow=4, hide_parameters=True)
     return _duckdb_engine(settings, Path(url.database or ""))
 
 
@@ -91,14 +95,15 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
         connect_args={"config": config},
         pool_size=settings.read_threads + 2,
         max_overflow=4,
+        hide_parameters=True,
     )
     try:
         engine.connect().close()
-    except Exception as error:
-        if "lock" in str(error).lower():
+    except sa.exc.DBAPIError as error:
+        if "Could not set lock on file" in str(error):
             raise Unavailable(f"{file} is in use by another process; DuckDB allows one") from error
         wal = file.with_name(file.name + ".wal")
-        if not wal.exists():
+        if "replaying WAL" not in str(error) or not wal.exists():
             raise
         _quarantine(wal)
         engine.connect().close()
@@ -114,6 +119,7 @@ def _quarantine(wal: Path) -> None:
     while (aside := wal.with_name(f"{wal.name}.quarantined-{number}")).exists():
         number += 1
     shutil.move(wal, aside)
+    log.warning("%s could not be replayed and is now %s; the journal makes good for it", wal, aside)
 
 
 class EventStore:
@@ -181,6 +187,8 @@ class EventStore:
         with self._writing, self.engine.begin() as connection:
             for table in DATA_TABLES:
                 connection.execute(table.delete().where(table.c.website_id == website_id))
+        # The journal makes good for events that a lost log held, but it knows of no deletions.
+        self.checkpoint()
 
     def checkpoint(self) -> None:
         """Put everything into the database file itself, so that no log is needed to open it."""

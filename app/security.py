@@ -9,7 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
-import string
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
 from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
+from app.errors import Invalid
 from app.settings import Settings
 
 _SALT, _IV, _TAG = 64, 16, 16
@@ -42,23 +43,28 @@ def load_app_secret(settings: Settings) -> str:
     if settings.app_secret is not None:
         return settings.app_secret.get_secret_value()
     file = settings.data_dir / "secret"
-    try:
-        # Created exclusively: of two processes that start together one makes the secret and the other reads it.
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return Path(file).read_text().strip()
-    with os.fdopen(descriptor, "w") as opened:
-        opened.write(secret := secrets.token_hex(32))
+    if not file.exists():
+        _write_secret(file, secrets.token_hex(32))
+    secret = file.read_text().strip()
+    if not secret:
+        raise Invalid(f"{file} is empty: put the secret back, or remove the file to begin with a new one")
     return secret
+
+
+def _write_secret(file: Path, secret: str) -> None:
+    """Write it whole or not at all; of two processes that start together one wins and both read the same."""
+    draft = file.with_name(f"secret.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+        opened.write(secret)
+        opened.flush()
+        os.fsync(opened.fileno())
+    with suppress(FileExistsError):  # the other process was first
+        os.link(draft, file)
+    draft.unlink()
 
 
 def random_password() -> str:
     return secrets.token_urlsafe(12)
-
-
-def random_code(length: int) -> str:
-    """Letters and digits, for share slugs and access codes."""
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
 def hash_password(password: str) -> str:

@@ -37,7 +37,7 @@ class Settings(BaseSettings):
         None, description="Password of the first admin. Empty: random, printed once."
     )
 
-    client_ip_header: str = Field("", description="The one header to take the visitor's address from.")
+    client_ip_header: str = Field("", description="The header to take the visitor's address from first.")
     ignore_ip: str = Field(
         "", description="Addresses and CIDR ranges whose events are refused, comma-separated."
     )

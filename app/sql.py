@@ -66,26 +66,6 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     return f"contains(lower({text}), lower({needle}))"
 
 
-class holds(FunctionElement[bool]):
-    """Case-sensitive substring test."""
-
-    type = sa.Boolean()
-    name = "holds"
-    inherit_cache = True
-
-
-@compiles(holds, "postgresql")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, needle = (compiler.process(c, **kw) for c in element.clauses)
-    return f"(strpos({text}, {needle}) > 0)"
-
-
-@compiles(holds, "duckdb")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, needle = (compiler.process(c, **kw) for c in element.clauses)
-    return f"contains({text}, {needle})"
-
-
 class begins(FunctionElement[bool]):
     """Case-insensitive test whether a text begins with another."""
 
@@ -136,6 +116,7 @@ def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
 
 
 @compiles(ordinal, "duckdb")
+@compiles(ordinal, "sqlite")
 def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
     (text,) = (compiler.process(c, **kw) for c in element.clauses)
     return text

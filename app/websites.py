@@ -13,8 +13,9 @@ from sqlalchemy.orm import joinedload
 
 from app import access
 from app.context import Ctx
-from app.errors import Conflict, Invalid
-from app.models import Share, Website
+from app.errors import Conflict, Invalid, NotFound
+from app.models import Share, Team, Website
+from app.sql import ordinal
 
 MAX_NAME: Final = 100
 MAX_DOMAIN: Final = 500
@@ -24,8 +25,8 @@ _SLUG: Final = re.compile(r"[a-zA-Z0-9]{8,16}")
 # What a list of websites can be ordered by.
 ORDERS: Final = {
     "id": Website.website_id,
-    "name": Website.name,
-    "domain": Website.domain,
+    "name": ordinal(Website.name),
+    "domain": ordinal(Website.domain),
     "createdAt": Website.created_at,
     "updatedAt": Website.updated_at,
     "resetAt": Website.reset_at,
@@ -74,8 +75,11 @@ def own(
         )
     count = ctx.db.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
     if after is not None:
-        query = query.where(sa.tuple_(Website.name, Website.website_id) > sa.tuple_(*map(sa.literal, after)))
-    query = query.order_by(ORDERS.get(order_by, Website.name), Website.website_id).limit(limit).offset(offset)
+        name, seen = after
+        beyond = sa.and_(Website.name == name, Website.website_id > seen)
+        query = query.where(sa.or_(ordinal(Website.name) > name, beyond))
+    order = ordinal(Website.name) if order_by not in ORDERS else ORDERS[order_by]
+    query = query.order_by(order, Website.website_id).limit(limit).offset(offset)
     return WebsitePage(ctx.db.scalars(query.options(joinedload(Website.owner))).all(), count)
 
 
@@ -93,6 +97,8 @@ def create(
     Raises Denied without the permission, Invalid for a bad name or domain, Conflict for an id or a share slug in use.
     """
     creator = access.create_website(ctx, team_id)
+    if team_id is not None and ctx.db.get(Team, team_id) is None:
+        raise NotFound("Team not found.", field="teamId")
     _check(name, domain)
     if website_id is not None and ctx.db.get(Website, website_id) is not None:
         raise Conflict("That website ID is already taken.", field="id")
@@ -148,9 +154,10 @@ def update(
 def delete(ctx: Ctx, website_id: UUID) -> Website:
     """Remove a website with everything that was collected for it; answers what it was."""
     website = access.delete_website(ctx, website_id)
+    # The events first: the accounts database is not to be locked while they go.
+    ctx.events.delete_website(website_id)
     ctx.db.delete(website)
     ctx.db.flush()
-    ctx.events.delete_website(website_id)
 
     def finish() -> None:
         ctx.runtime.website_changed(website_id)
@@ -172,8 +179,6 @@ def reset(ctx: Ctx, website_id: UUID) -> Website:
 
 def _check(name: str, domain: str) -> None:
     for field, value, limit in (("name", name, MAX_NAME), ("domain", domain, MAX_DOMAIN)):
-        if not value.strip():
-            raise Invalid(f"{field} must not be empty", field=field)
         if len(value) > limit:
             raise Invalid(f"{field} must contain at most {limit} characters", field=field)
         if "\0" in value:

@@ -14,7 +14,7 @@ from app.errors import Invalid
 from app.settings import Settings
 from app.stats import channels, events, queries
 from app.stats.filters import Condition, Operator
-from app.stats.period import ALL_TIME, Period
+from app.stats.period import ALL_TIME, Period, Unit
 from app.stats.scope import Scope, open_scope
 from rest_compat import filters, params, shapes
 from rest_compat.deps import Asked, Route
@@ -74,26 +74,26 @@ def active(ctx: Ctx, asked: Asked) -> object:
 
 def stats(ctx: Ctx, asked: Asked) -> object:
     scope = _scope(ctx, asked)
-    now = queries.summary(ctx, scope)
-    before = queries.summary(ctx, scope.over(_compared(scope, asked)))
+    now = queries.summary(ctx, scope, _FIGURES)
+    before = queries.summary(ctx, scope.over(_compared(scope, asked)), _FIGURES)
     return {name: {"value": getattr(now, name), "prev": getattr(before, name)} for name in _FIGURES}
 
 
 def pageviews(ctx: Ctx, asked: Asked) -> object:
     scope = _scope(ctx, asked)
-    answer = _pageviews(ctx, scope, asked)
+    unit = scope.period.clamp(asked.params["unit"])
+    answer = _pageviews(ctx, scope, unit)
     if not asked.params["compare"]:
         return answer
     before = scope.over(_compared(scope, asked))
     return {
         **answer,
         **_bounds(scope.period),
-        "compare": {**_pageviews(ctx, before, asked), **_bounds(before.period)},
+        "compare": {**_pageviews(ctx, before, unit), **_bounds(before.period)},
     }
 
 
-def _pageviews(ctx: Ctx, scope: Scope, asked: Asked) -> Json:
-    unit = scope.period.clamp(asked.params["unit"])
+def _pageviews(ctx: Ctx, scope: Scope, unit: Unit) -> Json:
     series = queries.series(ctx, scope, unit, ("pageviews", "visitors"), fill=False)
     return {
         name: [
@@ -117,13 +117,16 @@ def metrics(ctx: Ctx, asked: Asked) -> object:
     if metric is None:
         websites.get(ctx, asked.id("websiteId"))
         raise Invalid
-    searched = [Condition(metric.column, Operator.CONTAINS, (search,))] if search else []
+    # The search replaces a filter of the same name; entry and exit are no filters, so there it comes on top.
+    on_top = metric.field in ("entry", "exit")
+    searched = [Condition(metric.column, Operator.CONTAINS, (search,))] if search and not on_top else []
     rows = queries.breakdown(
         ctx,
         _scope(ctx, asked, *searched),
         (metric.field, "country") if metric.with_country else (metric.field,),
         measures=(metric.measure,),
         order_by=metric.measure,
+        search=search if on_top else None,
         limit=asked.params["limit"],
         offset=asked.params["offset"],
     )

@@ -75,6 +75,7 @@ class Collector:
         self._locator = Locator(settings.geolite_db_path, settings.skip_location_headers)
         self._ignored = Addresses(settings.ignore_ip)
         self._websites: dict[UUID, tuple[bool, float]] = {}
+        self._generation = 0  # counts the websites forgotten
         self._version = 0
         # A worker of its own: however many questions wait for the readers, collecting does not wait behind them.
         self._lookups = ThreadPoolExecutor(1, thread_name_prefix="collect")
@@ -134,10 +135,12 @@ class Collector:
 
     async def ready(self) -> None:
         """Raise Unavailable with the reason unless a hit would be written and applied: an empty one is."""
+        if not self.journal.alive:
+            raise Unavailable("The journal has stopped")
         await asyncio.wrap_future(self.journal.append(Rows()))
         for writer in (self.writer, *self._left_over):
-            if writer.problem:
-                raise Unavailable(writer.problem)
+            if writer.problem or not writer.alive:
+                raise Unavailable(writer.problem or "The writer has stopped")
 
     def close(self) -> None:
         """Write and apply what is under way, as far as the store allows, and give the files free."""
@@ -217,15 +220,20 @@ class Collector:
         if time.monotonic() < until:
             return known
         loop = asyncio.get_running_loop()
+        generation = self._generation
         known = await loop.run_in_executor(
             self._lookups, self.runtime.call, SYSTEM, _website_exists, website_id
         )
+        if generation != self._generation:
+            # A website was made or deleted while this one was looked up: the answer may be the one from before.
+            return await self._exists(website_id)
         if len(self._websites) >= _MOST_REMEMBERED:
             self._websites.clear()
         self._websites[website_id] = (known, time.monotonic() + (_KNOWN if known else _UNKNOWN))
         return known
 
     def _forget(self, website_id: UUID) -> None:
+        self._generation += 1
         self._websites.pop(website_id, None)
 
     def _catch_up(self) -> None:

@@ -7,6 +7,7 @@ applies batches to the event store in order and drops them once the store can no
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 import threading
@@ -21,6 +22,8 @@ import orjson
 
 from app.errors import Unavailable
 from app.ingest.rows import Rows
+
+log = logging.getLogger("dashi.journal")
 
 TABLES: Final = ("event", "event_data", "session_data", "revenue")
 
@@ -46,8 +49,8 @@ class Batch:
 
     @property
     def size(self) -> int:
-        """Bytes, close enough to bound what waits."""
-        return sum(map(len, self.rows.values()))
+        """Bytes, counted as an entry counts them."""
+        return sum(len(text.encode()) for text in self.rows.values())
 
 
 @dataclass(slots=True)
@@ -89,6 +92,8 @@ class Journal:
         Raises Unavailable, here or from the future, when nothing can be written: the rows are then nowhere.
         """
         entry = _Entry(tuple(_fragment(getattr(rows, table)) for table in TABLES), Future())
+        # A caller that goes away (a socket that is closed) must not cancel what others wait for in the same commit.
+        entry.future.set_running_or_notify_cancel()
         if self.unapplied_bytes + entry.size > self.max_bytes:
             raise Unavailable("Too many events wait for the event store")
         with self._wake:
@@ -103,13 +108,21 @@ class Journal:
         """Number new batches above what the store has already seen of this journal."""
         self.last = max(self.last, number)
 
-    def read(self, after: int, most: int) -> list[Batch]:
-        """Up to `most` batches that follow a number, in order."""
+    def read(self, after: int, most: int, most_bytes: int = 1 << 24) -> list[Batch]:
+        """Up to `most` batches that follow a number, in order; fewer once they hold `most_bytes`, but at least one."""
+        batches: list[Batch] = []
+        size = 0
         with self._reading_lock:
-            found = self._reading.execute(
+            rows = self._reading.execute(
                 "SELECT * FROM batch WHERE number > ? ORDER BY number LIMIT ?", (after, most)
-            ).fetchall()
-        return [Batch(number, dict(zip(TABLES, texts, strict=True))) for number, *texts in found]
+            )
+            for number, *texts in rows:
+                batches.append(Batch(number, dict(zip(TABLES, texts, strict=True))))
+                size += batches[-1].size
+                if size >= most_bytes:
+                    break
+            rows.close()
+        return batches
 
     def applied(self, batches: Sequence[Batch]) -> None:
         """Take note that the store has these: they no longer count against the bound."""
@@ -125,6 +138,11 @@ class Journal:
         """Keep rows (table, JSON object, reason) that the store refuses, so that they hold nothing up and nothing is lost."""
         with self._reading_lock:
             self._reading.executemany("INSERT INTO rejected VALUES (?, ?, ?)", rejected)
+
+    @property
+    def alive(self) -> bool:
+        """Whether what is appended will be written."""
+        return self._thread.is_alive()
 
     def finish(self) -> None:
         """Take no more, and write what waits. Batches can still be read and dropped."""
@@ -158,8 +176,9 @@ class Journal:
         while entries := self._next_entries():
             try:
                 self._commit(entries)
-            except sqlite3.Error as error:
-                self._refuse(entries, Unavailable(f"The journal cannot be written ({error})"))
+            except Exception as error:
+                log.warning("the journal cannot be written", exc_info=error)
+                self._refuse(entries, Unavailable(f"The journal cannot be written ({type(error).__name__})"))
 
     def _next_entries(self) -> list[_Entry]:
         """What waits now; empty when closing and nothing waits."""
@@ -183,7 +202,8 @@ class Journal:
         with self._wake:
             self.unapplied_bytes -= sum(entry.size for entry in entries)
         for entry in entries:
-            entry.future.set_exception(error)
+            if not entry.future.done():
+                entry.future.set_exception(error)
 
 
 def open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journal]]:

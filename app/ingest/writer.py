@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from typing import Final
@@ -54,6 +55,10 @@ class Writer:
             self._progress.wait_for(lambda: self.applied >= target or bool(self.problem), _FRESH)
 
     @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
     def lag(self) -> int:
         """Batches accepted and not yet applied."""
         return max(0, self.journal.last - self.applied)
@@ -69,11 +74,10 @@ class Writer:
     def _run(self) -> None:
         attempt = 0
         while True:
-            if not self._wait_for_batches():
-                break
             try:
-                batches = self.journal.read(self.applied, _MOST_BATCHES)
-                self._apply(batches)
+                if not self._wait_for_batches():
+                    break
+                self._apply(self.journal.read(self.applied, _MOST_BATCHES))
                 attempt = 0
             except Exception as error:
                 self._set_problem(f"{type(error).__name__}: the event store refuses events")
@@ -149,7 +153,7 @@ class Writer:
             started = time.monotonic()
             self.events.checkpoint()
             self.journal.drop(upto)
-        except (sa.exc.DBAPIError, OSError) as error:
+        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
             log.warning("checkpoint failed, batches stay in the journal", exc_info=error)
             return
         log.debug("checkpoint took %.3f s", time.monotonic() - started)

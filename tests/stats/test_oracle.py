@@ -24,7 +24,7 @@ from tests.stats.oracle import World
 from tests.stats.worlds import store, worlds
 
 judged = settings(
-    max_examples=60,
+    max_examples=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
@@ -48,8 +48,7 @@ def opened(server: Server, world: World) -> Iterator[tuple[Ctx, Scope]]:
     """The world stored as a website of its own, with a neighbour whose equal events must not count."""
     with server.ctx() as ctx:
         website_id: UUID = websites.create(ctx, name="World", domain="example.com").website_id
-        store(server.runtime, website_id, world.events)
-        store(server.runtime, uuid4(), world.events)
+        store(server.runtime, world.events, website_id, uuid4())
         yield ctx, open_scope(ctx, website_id, Period(world.start, world.end, world.zone), world.where)
 
 

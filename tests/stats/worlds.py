@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterable
+from itertools import product
 from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
@@ -143,10 +144,10 @@ def worlds(draw: st.DrawFn) -> World:
     return World(tuple(events), start, end, zone, draw(st.none() | filters))
 
 
-def store(runtime: Runtime, website_id: UUID, events: Iterable[Event]) -> None:
-    """Put events into the event store as the journal's writer does."""
+def store(runtime: Runtime, events: Iterable[Event], *website_ids: UUID) -> None:
+    """Put the same events into the event store for each website, as the journal's writer does."""
     rows, data = [], []
-    for event in events:
+    for event, website_id in product(events, website_ids):
         visit = {
             "event_id": str(event.event_id),
             "website_id": str(website_id),
