@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -70,7 +70,7 @@ def open_services(settings: Settings) -> Services:
     """A runtime that collects. Raises as `open_runtime`."""
     runtime, password = open_runtime(settings)
     metrics = Metrics()
-    journal, left_over = open_journals(settings.data_dir / "journal", settings.journal_max_bytes)
+    journal, left_over = open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes)
     return Services(runtime, Collector(runtime, journal, left_over, metrics), metrics, password)
 
 
@@ -103,7 +103,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    _mount_operations(app, settings.base_path)
+    _mount_operations(app, settings.base_path, settings.graphiql)
     mount_graphql(app, settings)
     mount_rest(app, settings)
     if settings.force_ssl:
@@ -129,7 +129,13 @@ class StrictTransport:
         await self._app(scope, receive, send_strictly)
 
 
-def _mount_operations(app: FastAPI, base: str) -> None:
+def _mount_operations(app: FastAPI, base: str, graphiql: bool) -> None:
+    if graphiql:
+
+        @app.get(base or "/", include_in_schema=False)
+        async def root() -> RedirectResponse:
+            return RedirectResponse(f"{base}/graphql")
+
     @app.get(f"{base}/healthz", include_in_schema=False)
     async def healthz() -> JSONResponse:
         return JSONResponse({"ok": True})

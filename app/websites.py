@@ -140,8 +140,8 @@ def update(
     _check(new_name, new_domain)
     website.name, website.domain, website.updated_at = new_name, new_domain, ctx.now
     if not isinstance(share_slug, Keep) and share_slug != website.share_slug:
-        if share_slug is not None and not _SLUG.fullmatch(share_slug):
-            raise Invalid("A share id has 8 to 16 letters and digits", field="shareId")
+        if share_slug is not None:
+            check_slug(share_slug)
         if website.shares:
             website.shares.remove(website.shares[0])
             ctx.db.flush()
@@ -175,6 +175,12 @@ def reset(ctx: Ctx, website_id: UUID) -> Website:
     website.reset_at = website.updated_at = ctx.now
     ctx.db.flush()
     return website
+
+
+def check_slug(slug: str) -> None:
+    """Raise Invalid unless a share's slug is one that is hard to guess and easy to pass on."""
+    if not _SLUG.fullmatch(slug):
+        raise Invalid("A share id has 8 to 16 letters and digits", field="shareId")
 
 
 def _check(name: str, domain: str) -> None:

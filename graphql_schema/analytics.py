@@ -115,11 +115,13 @@ class ChannelVisitors:
 class Analytics:
     scope: strawberry.Private[Scope]
     actor: strawberry.Private[Actor]
+    all_time: strawberry.Private[bool]
 
     @resolved("The period that counts.")
     def period(self) -> AnalyticsPeriod:
         period = self.scope.period
-        return AnalyticsPeriod(start=self.scope.start, end=period.end, timezone=period.zone.key)
+        start = min(self.scope.start, period.end)
+        return AnalyticsPeriod(start=start, end=period.end, timezone=period.zone.key)
 
     @resolved("Figures of the whole period.")
     async def totals(
@@ -127,7 +129,9 @@ class Analytics:
         info: Info,
         compare: Annotated[
             Comparison | None,
-            strawberry.argument(description="Compare with this period; not at all if absent."),
+            strawberry.argument(
+                description="Compare with this period; not at all if absent. All time has none before it: previous is null."
+            ),
         ] = None,
         compare_to: Annotated[
             PeriodInput | None,
@@ -140,7 +144,9 @@ class Analytics:
         )
 
         def verb(ctx: Ctx) -> Totals:
-            other = _compared_with(self.scope, compare, compare_to, ctx)
+            # Before all time there is nothing to compare with.
+            nothing = self.all_time and compare_to is None
+            other = None if nothing else _compared_with(self.scope, compare, compare_to, ctx)
             return Totals(
                 current=summary(ctx, self.scope, measures) if measures else Summary(),
                 before=summary(ctx, other, compared) if other and compared else None,
@@ -234,7 +240,7 @@ def _compared_with(
             raise Invalid("Compare with one period: compare or compareTo", field="compareTo")
         if to.all is not None:
             raise Invalid("All time compares with nothing", field="compareTo")
-        return scope.over(to_period(to, ctx.now))
+        return scope.over(to_period(to, ctx.now, scope.period.zone))
     if compare is Comparison.PREVIOUS:
         return scope.over(scope.period.previous())
     return scope.over(scope.period.previous_year()) if compare else None

@@ -13,7 +13,11 @@ from graphql_schema.inputs import MAX_DIMENSIONS, MAX_PAGE
 from graphql_schema.types import PageInfo, from_cursor, page_size, to_cursor
 
 
-@strawberry.type(description="The figures of one value, or of one combination of values.")
+@strawberry.type(
+    description="The figures of one value, or of one combination of values. Visits are formed within it: by PATH a bounce "
+    "is a visit with one page view of that path, and a duration is the time between views of it. By ENTRY and EXIT "
+    "they are whole visits."
+)
 @with_values
 class BreakdownNode:
     values: list[str | None] = strawberry.field(

@@ -37,7 +37,12 @@ class Figure:
 
 FIGURES: Final = (
     Figure("pageviews", ("pageviews",), "Page views."),
-    Figure("visitors", ("visitors",), "Visitors: distinct sessions, each one visitor in one calendar month."),
+    Figure(
+        "visitors",
+        ("visitors",),
+        "Visitors: distinct sessions with a page view (by EVENT: with such an event); a session is one visitor in one "
+        "calendar month.",
+    ),
     Figure("visits", ("visits",), "Visits."),
     Figure("bounces", ("bounces",), "Visits with exactly one page view."),
     Figure(

@@ -27,7 +27,7 @@ _MEANINGS: Final = {
     "query": "Query string of the page, as sent",
     "title": "Title of the page",
     "hostname": "Host of the page",
-    "referrer": "Domain the visitor came from, the site's own excluded",
+    "referrer": "Domain the visitor came from; the site's own and none at all are left out",
     "event": "Name of the custom event; page views have none",
     "tag": "Tag sent with the event",
     "browser": "Browser, e.g. `chrome`, `ios`, `edge-chromium`",

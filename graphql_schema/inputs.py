@@ -6,11 +6,14 @@ import datetime as dt
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import strawberry
 
+from app import websites
 from app.errors import Invalid
 from app.stats.period import Last, Period, last, time_zone
+from app.stats.zones import UTC
 from app.websites import KEEP, Keep
 from graphql_schema.enums import described
 from graphql_schema.types import Data, Int64, Moment
@@ -51,20 +54,26 @@ class PeriodInput:
     end: Moment | None = strawberry.field(default=None, description="The last moment; goes with `start`.")
     last: Last | None = strawberry.field(default=None, description="A period relative to now.")
     all: bool | None = strawberry.field(default=None, description="true: from the first to the last event.")
-    timezone: str = strawberry.field(
-        default="UTC", description="IANA time zone, e.g. `Europe/Berlin`, upper or lower case."
+    timezone: str | None = strawberry.field(
+        default=None,
+        description="IANA time zone, e.g. `Europe/Berlin`, upper or lower case; if absent, that of the period compared "
+        "with, else UTC.",
     )
 
 
-def to_period(given: PeriodInput, now: dt.datetime) -> Period:
-    """The core's period; all time is left for `open_scope` to resolve.
+def to_period(given: PeriodInput, now: dt.datetime, zone: ZoneInfo = UTC) -> Period:
+    """The core's period, in this zone unless it names another; all time is left for `open_scope` to resolve.
 
     Raises Invalid naming the part at fault.
     """
     forms = [name for name in ("start", "end", "last", "all") if getattr(given, name) is not None]
+    if forms in (["start"], ["end"]):
+        missing = "end" if forms == ["start"] else "start"
+        raise Invalid(f"{missing} is missing: start and end go together", field=missing)
     if forms not in (["start", "end"], ["last"], ["all"]) or given.all is False:
         raise Invalid("A period is exactly one of start with end, last, or all: true", field="period")
-    zone = time_zone(given.timezone)
+    if given.timezone is not None:
+        zone = time_zone(given.timezone)
     if given.last is not None:
         return last(given.last, now, zone)
     if given.start is None or given.end is None:
@@ -87,6 +96,13 @@ def to_text(given: str | None, field: str) -> str:
     return given or ""
 
 
+def not_empty(given: str, field: str) -> str:
+    """The text. Raises Invalid if it is blank."""
+    if not given.strip():
+        raise Invalid(f"{field} must not be empty", field=field)
+    return given
+
+
 @strawberry.input(description="A new website.")
 class CreateWebsiteInput:
     name: str = strawberry.field(description="Display name, 1 to 100 characters.")
@@ -94,11 +110,20 @@ class CreateWebsiteInput:
         description="Domain, 1 to 500 characters; for display, it filters nothing."
     )
     share_id: str | None = strawberry.field(
-        default=None, description="Slug of a link that lets anyone read the figures, 1 to 50 characters."
+        default=None,
+        description="Slug of a link that lets anyone read the figures, 8 to 16 letters and digits.",
     )
     id: strawberry.ID | None = strawberry.field(
         default=None, description="Its id, a UUID, if it must be a certain one; else a random one is made."
     )
+
+    def checked(self) -> CreateWebsiteInput:
+        """Itself. Raises Invalid for what REST lets pass for old clients' sake: empty texts, a slug easy to guess."""
+        for name in ("name", "domain"):
+            not_empty(getattr(self, name), name)
+        if self.share_id is not None:
+            websites.check_slug(self.share_id)
+        return self
 
     def uuid(self) -> UUID | None:
         """The chosen id. Raises Invalid if it is no UUID."""
@@ -123,7 +148,7 @@ class UpdateWebsiteInput:
         value: str | None = getattr(self, name)
         if value is None:
             raise Invalid(f"{name} must not be null", field=name)
-        return KEEP if value is strawberry.UNSET else value
+        return KEEP if value is strawberry.UNSET else not_empty(value, name)
 
 
 class TrackType(StrEnum):

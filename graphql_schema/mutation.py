@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import strawberry
 
@@ -76,13 +76,11 @@ class Mutation:
         input: Annotated[CreateWebsiteInput, strawberry.argument(description="The new website.")],
     ) -> Website | None:
         def verb(ctx: Ctx) -> Website:
-            chosen_id = input.uuid()
-            return Website.of(
-                ctx,
-                websites.create(
-                    ctx, name=input.name, domain=input.domain, share_slug=input.share_id, website_id=chosen_id
-                ),
+            given = input.checked()
+            row = websites.create(
+                ctx, name=given.name, domain=given.domain, share_slug=given.share_id, website_id=given.uuid()
             )
+            return Website.of(ctx, row)
 
         return await info.context.run(verb)
 
@@ -166,5 +164,21 @@ def _explained(error: Malformed, body: dict[str, Any]) -> AppError:
         try:
             parse_hit({"type": body["type"], "payload": {**website, name: value}})
         except Malformed:
-            return Invalid(f"{name} is not acceptable", field=name)
+            return Invalid(f"{name} {_RULES.get(name, 'is not acceptable')}", field=name)
     return error
+
+
+# The rules of Umami v2 REST behaviour §2.1, in words.
+_RULES: Final = {
+    "website": "is a UUID",
+    "url": "is a URL or a path",
+    "referrer": "is a URL or a path",
+    "hostname": "has at most 100 characters",
+    "language": "has at most 35 characters",
+    "screen": "has at most 11 characters",
+    "name": "has at most 50 characters",
+    "tag": "has at most 50 characters",
+    "data": "is an object, nested at most 64 levels deep",
+    "ip": "is an IPv4 or IPv6 address",
+    "timestamp": "is in whole seconds since 1970, before the year 10000",
+}

@@ -104,7 +104,7 @@ class Website:
         search: Annotated[
             str | None,
             strawberry.argument(
-                description="Part of the value, upper or lower case; commas separate up to five."
+                description="Part of the value, upper or lower case; with commas, up to five whole values."
             ),
         ] = None,
         first: Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")] = 10,
@@ -133,6 +133,6 @@ class Website:
     ) -> Analytics | None:
         def verb(ctx: Ctx) -> Analytics:
             scope = open_scope(ctx, self.uuid, to_period(period, ctx.now), to_filter(where))
-            return Analytics(scope=scope, actor=self.actor)
+            return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all))
 
         return await info.context.runtime.run(self.actor, verb)

@@ -240,3 +240,4 @@ def test_all_time(server: Server, site: str) -> None:
     assert figures(stats, "value") == [6, 3, 4, 2, 180]
     totals = graph(server, site, TOTALS, period="{all: true}")["totals"]
     assert figures(totals, "value") == [6, 3, 4, 2, 180]
+    assert figures(totals, "previous") == [None] * 5  # type: ignore[comparison-overlap]

@@ -1,9 +1,11 @@
 import datetime as dt
+from pathlib import Path
 
 import bcrypt
 import jwt
 import pytest
 
+from app.errors import Invalid
 from app.security import Keys, hash_password, load_app_secret, server_secret, verify_password
 from app.settings import Settings
 
@@ -117,7 +119,13 @@ def test_long_passwords_are_cut_at_72_bytes_as_bcrypt_does() -> None:
     assert not verify_password("é" * 35, hashed)
 
 
-def test_secret_is_made_once_and_kept(tmp_path) -> None:
+def test_an_empty_secret_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("")
+    with pytest.raises(Invalid, match="is empty"):
+        load_app_secret(Settings(data_dir=tmp_path))
+
+
+def test_secret_is_made_once_and_kept(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path)
     made = load_app_secret(settings)
     assert len(made) == 64

@@ -16,7 +16,7 @@ from app.errors import AppError, Denied, Invalid, Unavailable
 from app.ingest import agents
 from app.ingest.client import Addresses, Locator, client_ip
 from app.ingest.identity import Identity
-from app.ingest.journal import Journal
+from app.ingest.journal import Journal, wait_for_others
 from app.ingest.payload import Hit, parse_hit
 from app.ingest.rows import Client, Rows, build_rows
 from app.ingest.writer import Writer
@@ -30,6 +30,8 @@ _VISIT_SECONDS: Final = 1800
 _KNOWN: Final = 60.0
 _UNKNOWN: Final = 2.0
 _MOST_REMEMBERED: Final = 50_000
+# Seconds a read waits at the most for what other processes of this server accepted before it.
+_FRESH: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,8 @@ class Collector:
     def _catch_up(self) -> None:
         for writer in (self.writer, *self._left_over):
             writer.catch_up()
+        if self.runtime.settings.workers > 1:
+            wait_for_others(self.journal, _FRESH)
 
     def _count(self, outcome: Outcome, body: Any) -> None:
         if isinstance(outcome, Dropped):

@@ -11,8 +11,10 @@ import logging
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -230,6 +232,27 @@ def open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journa
     if mine is None:
         raise Unavailable(f"No journal is free in {directory}")
     return mine, left
+
+
+def wait_for_others(mine: Journal, seconds: float) -> None:
+    """Wait until what the journals of other processes beside this one hold at this moment is applied.
+
+    For stores that many processes share: there a journal forgets what is applied.
+    """
+    deadline = time.monotonic() + seconds
+    for file in mine.file.parent.glob("journal-*.sqlite"):
+        if file != mine.file:
+            with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+                _wait_until_applied(connection, deadline)
+
+
+def _wait_until_applied(journal: sqlite3.Connection, deadline: float) -> None:
+    target = journal.execute("SELECT max(number) FROM batch").fetchone()[0]
+    waiting = "SELECT 1 FROM batch WHERE number <= ? LIMIT 1"
+    while (
+        target is not None and time.monotonic() < deadline and journal.execute(waiting, (target,)).fetchone()
+    ):
+        time.sleep(0.01)
 
 
 def _journal_files(directory: Path) -> Iterator[Path]:

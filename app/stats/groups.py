@@ -57,8 +57,10 @@ def grouped_by(scope: Scope, by: Sequence[str], names: Collection[str]) -> Selec
         present = [one.present for one in chosen if one.name == "referrer"]
         visits = relation(scope, columns, names, counted, present)
     keys = [visits.c[f"key_{number}"] for number in range(len(by))]
-    # Custom events are counted beside page views, not instead: without a view there is no row.
     listed = sa.func.sum(visits.c[counted.value]) > 0
+    if "events" in names:
+        # Where custom events are asked for, what has only those is listed too.
+        listed = sa.or_(listed, sa.func.sum(visits.c.events) > 0)
     return sa.select(*keys, *aggregates(visits, names, counted)).group_by(*keys).having(listed)
 
 
@@ -66,13 +68,12 @@ def _edges(scope: Scope, names: Collection[str], last: bool) -> Subquery:
     """Like `Scope.visits`, but for each visit as a whole, with the path it began (or ended) at as `key_0`.
 
     Filters apply to that one page view, not to finding it, and a visit's figures are not filtered
-    (Umami v2 REST behaviour §3.6).
+    (Umami v2 REST behaviour §3.6). Views of the same instant are all first: the visit counts for each of their paths.
     """
     is_view = event.c.event_type == PAGE_VIEW
-    order = [event.c.created_at, event.c.event_id]
-    place = sa.func.row_number().over(
-        partition_by=[event.c.visit_id, event.c.event_type],
-        order_by=[column.desc() for column in order] if last else order,
+    at = event.c.created_at
+    place = sa.func.rank().over(
+        partition_by=[event.c.visit_id, event.c.event_type], order_by=at.desc() if last else at
     )
 
     def over_visit(aggregate: FunctionElement[Any], of: ColumnElement[bool]) -> ColumnElement[Any]:
@@ -93,4 +94,5 @@ def _edges(scope: Scope, names: Collection[str], last: bool) -> Subquery:
         .where(*scope.range(), *([] if "events" in names else [is_view]))
         .subquery("ranked")
     )
-    return sa.select(ranked).where(ranked.c.place == 1, ranked.c.fits).subquery("edges")
+    edges = [column for column in ranked.c if column.name not in ("fits", "place")]
+    return sa.select(*edges).distinct().where(ranked.c.place == 1, ranked.c.fits).subquery("edges")

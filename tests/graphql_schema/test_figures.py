@@ -369,7 +369,7 @@ def test_an_unknown_website_has_no_figures_and_an_empty_one_has_zeros(server: Se
     } } }"""
     found = server.graphql(query, {"id": website})["data"]["website"]["analytics"]
     assert found == {
-        "totals": {"visitors": {"value": 0, "previous": 0, "change": None}, "bounceRate": {"value": 0.0}},
+        "totals": {"visitors": {"value": 0, "previous": None, "change": None}, "bounceRate": {"value": 0.0}},
         "series": {"pageviews": [0]},
         "breakdown": {"nodes": []},
     }

@@ -94,8 +94,8 @@ def test_last_and_all() -> None:
     ("given", "field"),
     [
         ({}, "period"),
-        ({"start": "2026-11-10"}, "period"),
-        ({"end": "2026-11-10"}, "period"),
+        ({"start": "2026-11-10"}, "end"),
+        ({"end": "2026-11-10"}, "start"),
         ({"all": False}, "period"),
         ({"last": Last.TODAY, "all": True}, "period"),
         ({"start": "2026-11-10", "end": "2026-11-10", "last": Last.TODAY}, "period"),

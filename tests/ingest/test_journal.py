@@ -60,6 +60,36 @@ def test_it_refuses_more_than_its_bound_and_takes_again_after_applying(tmp_path:
     journal.close()
 
 
+def test_a_caller_that_goes_away_does_not_stop_the_journal(tmp_path: Path) -> None:
+    # A socket closed while its hit waits cancels the task that waits for the future.
+    journal = Journal(tmp_path / "j.sqlite", 1 << 20)
+    future = journal.append(rows("a"))
+    assert not future.cancel()
+    assert future.result(5) == 1
+    assert journal.append(rows("b")).result(5) == 2
+    assert journal.alive
+    assert names(journal) == ["a", "b"]
+    journal.close()
+
+
+def test_texts_beyond_ascii_are_counted_in_bytes_both_ways(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite", 1 << 20)
+    for _ in range(5):
+        journal.append(rows("出汁" * 20)).result(5)
+    journal.applied(journal.read(0, 100))
+    assert journal.unapplied_bytes == 0
+    journal.close()
+
+
+def test_reading_stops_at_a_bound_of_bytes_but_goes_on(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite", 1 << 20)
+    for name in "abc":
+        journal.append(rows(name * 100)).result(5)
+    assert [batch.number for batch in journal.read(0, 100, most_bytes=1)] == [1]
+    assert [batch.number for batch in journal.read(1, 100, most_bytes=150)] == [2, 3]
+    journal.close()
+
+
 def test_bound_counts_what_an_earlier_process_left(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j.sqlite", 1 << 20)
     journal.append(rows("é" * 50)).result(5)

@@ -222,9 +222,15 @@ def test_update_with_a_bad_body(
     assert (answer.status_code, answer.json()) == (400, {"error": error})
 
 
-def test_an_empty_name(live: Server, live_website: str) -> None:
+def test_an_empty_name_is_taken_as_the_reference_does(live: Server, live_website: str) -> None:
     answer = live.client.post(f"/api/websites/{live_website}", json={"name": ""}, headers=live.admin)
-    assert (answer.status_code, answer.json()) == (400, {"error": "name must not be empty"})
+    assert (answer.status_code, answer.json()["name"]) == (200, "")
+
+
+def test_an_unknown_team(live: Server) -> None:
+    sent = {"name": "R", "domain": "r.example", "teamId": "00000000-0000-4000-8000-000000000000"}
+    answer = live.client.post("/api/websites", json=sent, headers=live.admin)
+    assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
 
 
 def test_delete(server: Server, website: str) -> None:

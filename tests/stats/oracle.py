@@ -162,8 +162,10 @@ def figures(rows: Iterable[Event], counted: int = VIEW) -> dict[str, int]:
     }
 
 
-def breakdown(world: World, by: Sequence[str]) -> list[tuple[tuple[str | None, ...], dict[str, int]]]:
-    """(values, figures) of every combination, unordered."""
+def breakdown(
+    world: World, by: Sequence[str], events_asked: bool = False
+) -> list[tuple[tuple[str | None, ...], dict[str, int]]]:
+    """(values, figures) of every combination, unordered. Those with custom events alone are listed where asked for."""
     counted = CUSTOM if "event" in by else VIEW
     groups: dict[tuple[str | None, ...], list[Event]] = defaultdict(list)
     for event in world.rows():
@@ -175,7 +177,7 @@ def breakdown(world: World, by: Sequence[str]) -> list[tuple[tuple[str | None, .
     return [
         (values, figures(rows, counted))
         for values, rows in groups.items()
-        if any(event.type == counted for event in rows)
+        if events_asked or any(event.type == counted for event in rows)
     ]
 
 
@@ -186,21 +188,24 @@ def edges(world: World, last: bool) -> list[tuple[tuple[str | None, ...], dict[s
         visits[event.visit_id].append(event)
     groups: dict[str, dict[str, Any]] = {}
     for visit_id, rows in visits.items():
-        views = sorted((e for e in rows if e.type == VIEW), key=lambda e: (e.at, e.event_id))
-        if not views or not matches(world.where, views[-1 if last else 0]):
+        views = sorted((e for e in rows if e.type == VIEW), key=lambda e: e.at)
+        if not views:
             continue
-        edge = views[-1 if last else 0]
-        group = groups.setdefault(edge["url_path"], defaultdict(set))
-        group["visitors"].add(edge.session_id)
-        group["visits"].add(visit_id)
         length = int((views[-1].at - views[0].at).total_seconds())
-        for name, number in (
-            ("pageviews", len(views)),
-            ("bounces", len(views) == 1),
-            ("totaltime", length),
-            ("events", len(rows) - len(views)),
-        ):
-            group[name] = group.get(name, 0) + number
+        at = views[-1 if last else 0].at
+        for session_id, path in {
+            (e.session_id, e["url_path"]) for e in views if e.at == at and matches(world.where, e)
+        }:
+            group = groups.setdefault(path, defaultdict(set))
+            group["visitors"].add(session_id)
+            group["visits"].add(visit_id)
+            for name, number in (
+                ("pageviews", len(views)),
+                ("bounces", len(views) == 1),
+                ("totaltime", length),
+                ("events", len(rows) - len(views)),
+            ):
+                group[name] = group.get(name, 0) + number
     return [
         ((path,), {name: len(n) if isinstance(n, set) else n for name, n in group.items()})
         for path, group in groups.items()
