@@ -21,6 +21,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm.exc import StaleDataError
 
 from app.db import EventStore
 from app.errors import Conflict, Unavailable
@@ -117,7 +118,7 @@ class Runtime:
                 yield ctx
             for act in ctx.after_commit:
                 act()
-        except sa.exc.IntegrityError as error:
+        except (sa.exc.IntegrityError, StaleDataError) as error:
             # Two requests at the same moment: what one looked up, the other has changed since.
             raise Conflict("This was changed by another request at the same moment") from error
         except sa.exc.OperationalError as error:

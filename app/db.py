@@ -16,7 +16,7 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.engine import Engine, Row, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.errors import Unavailable
+from app.errors import Invalid, Unavailable
 from app.settings import Settings
 from app.sql import insert_json
 from app.tables import DATA_TABLES, applied_batch, metadata
@@ -25,6 +25,7 @@ log = logging.getLogger("dashi.db")
 
 _CGROUP = Path("/sys/fs/cgroup")
 _MIB = 1 << 20
+_LONGEST_QUESTION_MS = 30_000
 
 
 def machine_limits() -> tuple[int, int]:
@@ -76,8 +77,25 @@ def events_engine(settings: Settings) -> Engine:
     url = make_url(settings.event_store_url)
     if url.get_backend_name() != "duckdb":
         size = settings.read_threads + 2
-        return sa.create_engine(url, pool_pre_ping=True, pool_size=size, max_overflow=4, hide_parameters=True)
+        engine = sa.create_engine(
+            url, pool_pre_ping=True, pool_size=size, max_overflow=4, hide_parameters=True
+        )
+        sa_event.listen(engine, "connect", _limit_questions)
+        return engine
     return _duckdb_engine(settings, Path(url.database or ""))
+
+
+def _limit_questions(connection: Any, _record: Any) -> None:
+    """No question to PostgreSQL runs for ever; `without_limit` lets what is no question."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET statement_timeout = {_LONGEST_QUESTION_MS}")
+    connection.commit()
+
+
+def without_limit(connection: sa.Connection) -> None:
+    """Let the statements of this transaction take as long as they need."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
 
 def _duckdb_engine(settings: Settings, file: Path) -> Engine:
@@ -128,6 +146,8 @@ class EventStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.wait_until_fresh: Callable[[], None] = lambda: None
+        # The same, and for what is being accepted at this moment.
+        self.wait_until_settled: Callable[[], None] = lambda: self.wait_until_fresh()
         # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
         self._writing = threading.Lock()
 
@@ -142,8 +162,11 @@ class EventStore:
         try:
             with self.engine.connect() as connection:
                 return list(connection.execute(statement).all())
+        except sa.exc.DataError as error:
+            log.warning("a value that the event store cannot work with", exc_info=error)
+            raise Invalid("The event store cannot work with a value of this question") from error
         except sa.exc.OperationalError as error:
-            raise Unavailable("The event store does not answer") from error
+            raise Unavailable("The event store does not answer, or the question takes too long") from error
 
     def ping(self) -> None:
         """Raise whatever keeps the store from answering."""
@@ -161,6 +184,7 @@ class EventStore:
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction."""
         with self._writing, self.engine.begin() as connection:
+            without_limit(connection)
             for table in DATA_TABLES:
                 if text := rows.get(table.name):
                     connection.execute(insert_json(table), {"rows": text})
@@ -183,8 +207,9 @@ class EventStore:
 
     def delete_website(self, website_id: UUID) -> None:
         """Remove everything of a website, what was acknowledged a moment ago included."""
-        self.wait_until_fresh()
+        self.wait_until_settled()
         with self._writing, self.engine.begin() as connection:
+            without_limit(connection)
             for table in DATA_TABLES:
                 connection.execute(table.delete().where(table.c.website_id == website_id))
         # The journal makes good for events that a lost log held, but it knows of no deletions.

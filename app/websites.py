@@ -142,9 +142,8 @@ def update(
     if not isinstance(share_slug, Keep) and share_slug != website.share_slug:
         if share_slug is not None:
             check_slug(share_slug)
-        if website.shares:
-            website.shares.remove(website.shares[0])
-            ctx.db.flush()
+        website.shares.clear()
+        ctx.db.flush()
         if share_slug is not None:
             _share(ctx, website, share_slug)
     ctx.db.flush()

@@ -178,7 +178,7 @@ _RULES: Final = {
     "screen": "has at most 11 characters",
     "name": "has at most 50 characters",
     "tag": "has at most 50 characters",
-    "data": "is an object, nested at most 64 levels deep",
+    "data": "is an object of at most 1,000 keys, nested at most 64 levels deep",
     "ip": "is an IPv4 or IPv6 address",
-    "timestamp": "is in whole seconds since 1970, before the year 10000",
+    "timestamp": "is in whole seconds since 1970, before the year 2100",
 }

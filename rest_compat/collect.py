@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from app.errors import AppError, Denied, Malformed, Unavailable
+from app.errors import AppError, Denied, Invalid, Malformed, Unavailable
 from app.ingest.collect import Accepted, Dropped, Outcome, Request
 from app.settings import Settings
 from rest_compat import errors
@@ -13,6 +13,7 @@ from rest_compat.deps import Answer, Call, Headers, Raw, Route, json_answer
 
 # How many hits of a batch are taken before other requests get their turn.
 _TURN: Final = 100
+MAX_BATCH: Final = 10_000
 _BEEP: Final = b'{"beep":"boop"}'
 _FORBIDDEN: Final = b'{"error":"Forbidden"}'
 
@@ -82,6 +83,8 @@ def batcher(settings: Settings) -> Raw:
         bodies = await call.json(limit)
         if not isinstance(bodies, list):
             raise Malformed([])
+        if len(bodies) > MAX_BATCH:
+            raise Invalid(f"A batch has at most {MAX_BATCH} hits")
         request = Request(call.headers, call.peer)
         outcomes: list[Outcome | AppError] = []
         for first in range(0, len(bodies), _TURN):

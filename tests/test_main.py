@@ -105,21 +105,20 @@ def test_several_workers_on_postgresql(request: pytest.FixtureRequest, tmp_path:
         )
         website = made.json()["id"]
         payload = {"website": website, "url": "/"}
-        sent = 0
-        for _ in range(40):  # a connection each, so that both processes get some
+        for sent in range(1, 41):  # a connection each, so that both processes get some
             answer = httpx.post(
                 f"{process.url}/api/send",
                 json={"type": "event", "payload": payload},
                 headers={"user-agent": CHROME},
             )
             assert "sessionId" in answer.json()
-            sent += 1
             # Whichever process answers, it has waited for what the other accepted.
             stats = httpx.get(
                 f"{process.url}/api/websites/{website}/stats",
                 params={"startAt": 0, "endAt": 1},
                 headers=headers,
             )
+            assert stats.status_code == 200, stats.text + process.log.read_text()
             assert stats.json()["pageviews"]["value"] == sent
         assert len(list((tmp_path / "data" / "journal").glob("journal-*.sqlite"))) == 2
     assert "Traceback" not in (tmp_path / "log").read_text()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,6 +33,9 @@ _UNKNOWN: Final = 2.0
 _MOST_REMEMBERED: Final = 50_000
 # Seconds a read waits at the most for what other processes of this server accepted before it.
 _FRESH: Final = 2.0
+_MOST_BOTS_WAITING: Final = 100
+# Seconds after which a batch lets other requests have their turn.
+_TURN: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,11 @@ class Collector:
         self._version = 0
         # A worker of its own: however many questions wait for the readers, collecting does not wait behind them.
         self._lookups = ThreadPoolExecutor(1, thread_name_prefix="collect")
+        self._counting = ThreadPoolExecutor(1, thread_name_prefix="count")
+        self._bots_waiting = threading.BoundedSemaphore(_MOST_BOTS_WAITING)
         runtime.on_website_change.append(self._forget)
         runtime.events.wait_until_fresh = self._catch_up
+        runtime.events.wait_until_settled = self._settle
         metrics.gauge(
             "dashi_journal_unapplied_bytes",
             "Bytes accepted, not yet applied.",
@@ -116,11 +123,15 @@ class Collector:
     async def collect_batch(self, bodies: Sequence[object], request: Request) -> list[Outcome | AppError]:
         """Take hits in order, each as if it had come alone; one outcome for each, one wait for all."""
         taken: list[tuple[Outcome | AppError, Future[int] | None]] = []
+        turn = time.perf_counter()
         for body in bodies:
             try:
                 taken.append(await self._take(body, request, use_cache=True))
             except AppError as error:
                 taken.append((error, None))
+            if time.perf_counter() - turn > _TURN:
+                await asyncio.sleep(0)
+                turn = time.perf_counter()
         outcomes: list[Outcome | AppError] = []
         for body, (outcome, written) in zip(bodies, taken, strict=True):
             try:
@@ -146,7 +157,8 @@ class Collector:
 
     def close(self) -> None:
         """Write and apply what is under way, as far as the store allows, and give the files free."""
-        self._lookups.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._lookups, self._counting):
+            pool.shutdown(wait=True, cancel_futures=True)
         for writer in (self.writer, *self._left_over):
             writer.journal.finish()
             writer.close()
@@ -163,7 +175,7 @@ class Collector:
         agent = headers.get("user-agent", "") if hit.user_agent is None else hit.user_agent
         described = agents.describe(agent)
         if described.bot and not self.runtime.settings.disable_bot_check:
-            self.metrics.bots.labels(agents.bot_family(agent)).inc()
+            self._count_bot(agent)
             return Dropped("bot"), None
         ip = client_ip(hit.ip, headers, request.peer, self.runtime.settings.client_ip_header)
         if ip in self._ignored:
@@ -244,11 +256,31 @@ class Collector:
         if self.runtime.settings.workers > 1:
             wait_for_others(self.journal, _FRESH)
 
+    def _settle(self) -> None:
+        # A batch of its own comes after all that waits to be written now.
+        self.journal.append(Rows()).result()
+        self._catch_up()
+
     def _count(self, outcome: Outcome, body: Any) -> None:
         if isinstance(outcome, Dropped):
             self.metrics.dropped.labels(outcome.reason).inc()
         else:
             self.metrics.accepted.labels(body["type"]).inc()
+
+    def _count_bot(self, agent: str) -> None:
+        """Count a bot under its family, which takes milliseconds to find and is not waited for.
+
+        Where too many wait already they are counted together.
+        """
+        if not self._bots_waiting.acquire(blocking=False):
+            self.metrics.bots.labels("Other").inc()
+            return
+
+        def count() -> None:
+            self.metrics.bots.labels(agents.bot_family(agent)).inc()
+            self._bots_waiting.release()
+
+        self._counting.submit(count)
 
     def _count_refusal(self, error: AppError) -> None:
         if isinstance(error, Denied):

@@ -21,8 +21,9 @@ BOOLEAN: Final = 3
 DATE: Final = 4
 ARRAY: Final = 5
 
-# Deeper data is refused with the payload (`nests_too_deep`), so that walking it cannot exhaust the stack.
+# Deeper data is refused with the payload (`too_large`), so that walking it cannot exhaust the stack.
 MAX_DEPTH: Final = 64
+MAX_KEYS: Final = 1000
 
 _MAX_TEXT: Final = 500
 _MAX_CURRENCY: Final = 100
@@ -56,7 +57,7 @@ def flatten(data: Mapping[str, Any]) -> list[DataRow]:
     """One row for each leaf; nested objects join their keys with '.', arrays are leaves.
 
     An empty object has no row. Keys and text values are cut to 500 characters. `data` must not be deeper than
-    MAX_DEPTH (`nests_too_deep`).
+    MAX_DEPTH (`too_large`).
     """
     return [_row(key, value) for key, value in _leaves(data, "")]
 
@@ -81,10 +82,18 @@ def revenue_of(data: Mapping[str, Any]) -> tuple[str, Decimal] | None:
     return None if amount is None else (currency[:_MAX_CURRENCY], amount)
 
 
-def nests_too_deep(data: Mapping[str, Any]) -> bool:
-    """Whether objects and arrays nest more than MAX_DEPTH levels deep; found without recursion."""
+def too_large(data: Mapping[str, Any]) -> bool:
+    """Whether data nests more than MAX_DEPTH levels deep or has more than MAX_KEYS values in its objects.
+
+    Found without recursion. Each key becomes a row that carries the event's path too, so a megabyte of short keys
+    would become hundreds.
+    """
     level: list[Any] = [data]
+    keys = 0
     for _ in range(MAX_DEPTH):
+        keys += sum(len(parent) for parent in level if isinstance(parent, dict))
+        if keys > MAX_KEYS:
+            return True
         level = [
             child
             for parent in level

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -40,6 +40,7 @@ _BYTES: Final = "SELECT coalesce(sum({}), 0) FROM batch".format(  # noqa: S608
 )
 # A commit of more would keep those who wait for it too long.
 _MOST_IN_A_COMMIT: Final = 1000
+_MOST_BYTES_IN_A_COMMIT: Final = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,13 @@ class Journal:
         with self._wake:
             while not self._waiting and not self._closing:
                 self._wake.wait()
-            taken, self._waiting = self._waiting[:_MOST_IN_A_COMMIT], self._waiting[_MOST_IN_A_COMMIT:]
+            number, size = 0, 0
+            for entry in self._waiting[:_MOST_IN_A_COMMIT]:
+                number += 1
+                size += entry.size
+                if size > _MOST_BYTES_IN_A_COMMIT:
+                    break
+            taken, self._waiting = self._waiting[:number], self._waiting[number:]
             return taken
 
     def _commit(self, entries: list[_Entry]) -> None:
@@ -215,8 +222,18 @@ def open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journa
     of them takes over what the others left.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    mine, left = None, []
+    # One process at a time, or each would take what another only looks into for a journal in use.
+    with (directory / "opening.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        return _open_journals(directory, max_bytes)
+
+
+def _open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journal]]:
+    mine: Journal | None = None
+    left: list[Journal] = []
     for file in _journal_files(directory):
+        if mine is not None and not file.exists():
+            return mine, left
         try:
             journal = Journal(file, max_bytes)
         except Unavailable:  # held by another process, which applies it itself
@@ -227,8 +244,6 @@ def open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journa
             left.append(journal)
         else:
             journal.close()
-        if not file.with_name(f"journal-{int(file.stem.partition('-')[2]) + 1}.sqlite").exists():
-            break
     if mine is None:
         raise Unavailable(f"No journal is free in {directory}")
     return mine, left
@@ -242,7 +257,11 @@ def wait_for_others(mine: Journal, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     for file in mine.file.parent.glob("journal-*.sqlite"):
         if file != mine.file:
-            with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection:
+            with (
+                # A journal that is being made this moment has no tables yet, and holds nothing.
+                suppress(sqlite3.OperationalError),
+                closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection,
+            ):
                 _wait_until_applied(connection, deadline)
 
 

@@ -14,12 +14,12 @@ from typing import Any, Final, Literal
 from uuid import UUID
 
 from app.errors import Malformed
-from app.ingest.data import js_number, nests_too_deep, storable, without_lone_surrogates
+from app.ingest.data import js_number, storable, too_large, without_lone_surrogates
 from app.ingest.urls import MISSING_URL, resolvable
 
 _KINDS: Final = ("event", "identify")
 _KINDS_TEXT: Final = "'event' | 'identify'"
-_LAST_SECOND: Final = 253_402_300_799  # 9999-12-31T23:59:59Z
+_LAST_SECOND: Final = 4_102_444_799  # 2099-12-31T23:59:59Z: what lies after is milliseconds, or a forgery
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ABSENT: Final = object()
 
@@ -128,7 +128,7 @@ def _data(payload: dict[str, Any]) -> dict[str, Any] | None:
     if "data" not in payload:
         return None
     data = payload["data"]
-    if not isinstance(data, dict) or nests_too_deep(data):
+    if not isinstance(data, dict) or too_large(data):
         raise _Unfit
     return data
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MAX_DISTINCT_ID = 50
 _MAX_CITY = 50
+_MAX_REGION = 20
 
 Row = dict[str, Any]
 
@@ -103,7 +104,7 @@ def build_rows(
         "screen": hit.screen,
         "language": hit.language,
         "country": place.country,
-        "region": place.region,
+        "region": place.region[:_MAX_REGION],
         "city": place.city[:_MAX_CITY],
     }
     rows = Rows(event=[event])

@@ -77,7 +77,8 @@ class Writer:
             try:
                 if not self._wait_for_batches():
                     break
-                self._apply(self.journal.read(self.applied, _MOST_BATCHES))
+                # Once refused, one at a time: together they may have been too much for the store's memory.
+                self._apply(self.journal.read(self.applied, 1 if attempt else _MOST_BATCHES))
                 attempt = 0
             except Exception as error:
                 self._set_problem(f"{type(error).__name__}: the event store refuses events")

@@ -25,6 +25,7 @@ def upgrade(engine: Engine, chain: Chain) -> None:
     config.set_main_option("path_separator", "newline")
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         config.attributes.update(
             connection=connection, metadata=None, version_table=f"alembic_version_{chain}"

@@ -23,6 +23,7 @@ from app.tables import event, event_data
 
 MAX_CONDITIONS: Final = 200
 MAX_DEPTH: Final = 20
+MAX_PATTERNS: Final = 10
 
 
 class Operator(StrEnum):
@@ -114,6 +115,8 @@ def condition(where: Filter | None, data: ColumnElement[bool] | None = None) -> 
         return sa.true()
     if _count(where, 0) > MAX_CONDITIONS:
         raise Invalid(f"A filter has at most {MAX_CONDITIONS} conditions", field="where")
+    if _patterns(where) > MAX_PATTERNS:
+        raise Invalid(f"A filter has at most {MAX_PATTERNS} regular expressions", field="where")
     return _expression(where, sa.true() if data is None else data)
 
 
@@ -134,6 +137,18 @@ def _count(where: Filter, depth: int) -> int:
             return _count(part, depth + 1)
         case _:
             return 1
+
+
+def _patterns(where: Filter) -> int:
+    match where:
+        case And(filters) | Or(filters):
+            return sum(map(_patterns, filters))
+        case Not(part):
+            return _patterns(part)
+        case Condition(operator=Operator.MATCHES):
+            return 1
+        case _:
+            return 0
 
 
 def _expression(where: Filter, data: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -234,8 +249,17 @@ def _property_value(where: Property, name: str) -> ColumnElement[bool]:
         return sa.and_(kind == _BOOLEAN, compare(text, "true" if value else "false"))
     if where.operator == Comparison.CONTAINS:
         raise Invalid(f"{where.operator} takes a text", field=name)
-    if not math.isfinite(value):
-        raise Invalid("A number is finite", field=name)
     number = sa.cast(event_data.c.number_value, sa.Double)
     exact = where.operator in (Comparison.EQ, Comparison.NE)
-    return sa.and_(kind == _NUMBER, compare(number, round(float(value), _PLACES) if exact else float(value)))
+    limit = _finite(value, name)
+    return sa.and_(kind == _NUMBER, compare(number, round(limit, _PLACES) if exact else limit))
+
+
+def _finite(value: float, name: str) -> float:
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise Invalid("A number is finite", field=name)
+    return number

@@ -49,19 +49,24 @@ def grouped_by(scope: Scope, by: Sequence[str], names: Collection[str]) -> Selec
         return channels.by_channel(scope, names)
     counted = counted_by(by)
     if alone:
-        visits = _edges(scope, names, last=alone == [fields.EXIT])
-    else:
-        chosen = [fields.field(name) for name in by]
-        columns = [one.column.label(f"key_{number}") for number, one in enumerate(chosen)]
-        # Only a referrer is left out where it is absent.
-        present = [one.present for one in chosen if one.name == "referrer"]
-        visits = relation(scope, columns, names, counted, present)
+        return _by_edge(scope, names, last=alone == [fields.EXIT])
+    chosen = [fields.field(name) for name in by]
+    columns = [one.column.label(f"key_{number}") for number, one in enumerate(chosen)]
+    # Only a referrer is left out where it is absent.
+    present = [one.present for one in chosen if one.name == "referrer"]
+    visits = relation(scope, columns, names, counted, present)
     keys = [visits.c[f"key_{number}"] for number in range(len(by))]
     listed = sa.func.sum(visits.c[counted.value]) > 0
     if "events" in names:
         # Where custom events are asked for, what has only those is listed too.
         listed = sa.or_(listed, sa.func.sum(visits.c.events) > 0)
     return sa.select(*keys, *aggregates(visits, names, counted)).group_by(*keys).having(listed)
+
+
+def _by_edge(scope: Scope, names: Collection[str], last: bool) -> Select[Any]:
+    visits = _edges(scope, names, last)
+    # Every row is a visit with a page view, so nothing has to be counted to know it.
+    return sa.select(visits.c.key_0, *aggregates(visits, names, Counted.BOTH)).group_by(visits.c.key_0)
 
 
 def _edges(scope: Scope, names: Collection[str], last: bool) -> Subquery:
@@ -95,4 +100,7 @@ def _edges(scope: Scope, names: Collection[str], last: bool) -> Subquery:
         .subquery("ranked")
     )
     edges = [column for column in ranked.c if column.name not in ("fits", "place")]
-    return sa.select(*edges).distinct().where(ranked.c.place == 1, ranked.c.fits).subquery("edges")
+    found = sa.select(*edges).where(ranked.c.place == 1, ranked.c.fits)
+    # Counts of distinct ids need no distinct rows, and without them an engine leaves out the windows that no measure
+    # asks for: that is a third of the time.
+    return (found if set(names) <= {"visitors", "visits"} else found.distinct()).subquery("edges")

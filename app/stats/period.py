@@ -24,7 +24,7 @@ MAX_BUCKETS: Final = 2000
 
 # Zone arithmetic overflows at the calendar's very ends.
 _FIRST: Final = dt.datetime(2, 1, 1, tzinfo=dt.UTC)
-_LAST: Final = dt.datetime(9998, 12, 31, 23, 59, 59, 999000, tzinfo=dt.UTC)
+_LAST: Final = dt.datetime(9997, 12, 31, 23, 59, 59, 999000, tzinfo=dt.UTC)
 
 _MINUTE: Final = dt.timedelta(minutes=1)
 _HOUR: Final = dt.timedelta(hours=1)
@@ -72,7 +72,7 @@ def _day(wall: dt.datetime) -> dt.datetime:
 class Period:
     """From `start` to `end`, both included, both UTC; `zone` says where days begin.
 
-    Any aware instants are taken; those outside the years 2 to 9998 are moved to that edge. A period that ends before
+    Any aware instants are taken; those outside the years 2 to 9997 are moved to that edge. A period that ends before
     it starts is allowed and holds nothing.
     """
 

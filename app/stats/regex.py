@@ -85,6 +85,7 @@ def _written_anew(pattern: str) -> str:
             repeatable = max(sizes.pop(), 1)
             sizes[-1] += repeatable
         elif kind == "edge":
+            sizes[-1] += 1  # repeated in a group, edges cost as characters do
             repeatable = 0
         else:
             text = _atom(kind, token)

@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 
 from app.ingest.data import (
     MAX_DEPTH,
+    MAX_KEYS,
     DataRow,
     flatten,
     js_number,
-    nests_too_deep,
     revenue_of,
     storable,
+    too_large,
 )
 
 JSON_VALUES = st.recursive(
@@ -187,10 +188,10 @@ def nested(levels: int, *, as_list: bool = False) -> dict[str, Any]:
 @pytest.mark.parametrize("as_list", [False, True])
 def test_depth_is_bounded(as_list: bool) -> None:
     deepest = nested(MAX_DEPTH, as_list=as_list)
-    assert nests_too_deep(deepest) is False
+    assert too_large(deepest) is False
     assert len(flatten(deepest)) == 1
-    assert nests_too_deep(nested(MAX_DEPTH + 1, as_list=as_list)) is True
-    assert nests_too_deep(nested(100_000, as_list=as_list)) is True
+    assert too_large(nested(MAX_DEPTH + 1, as_list=as_list)) is True
+    assert too_large(nested(100_000, as_list=as_list)) is True
 
 
 @pytest.mark.parametrize(
@@ -260,3 +261,11 @@ def test_numbers_in_arrays_read_back_as_themselves(numbers: list[float]) -> None
     text = one(numbers).string
     if len(text) < 500:
         assert [float(number) for number in json.loads(text)] == numbers
+
+
+def test_data_of_more_keys_than_rows_are_worth_is_too_large() -> None:
+    assert not too_large({str(number): 0 for number in range(MAX_KEYS)})
+    assert too_large({str(number): 0 for number in range(MAX_KEYS + 1)})
+    assert too_large({"a": {str(number): 0 for number in range(MAX_KEYS)}})
+    # Arrays are one value each, however long.
+    assert not too_large({"a": list(range(5000))})

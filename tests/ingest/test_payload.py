@@ -180,7 +180,7 @@ def test_texts_must_be_texts(field: str, value: Any) -> None:
         ("timestamp", "1.5"),
         ("timestamp", 1.5),
         ("timestamp", -1),
-        ("timestamp", 253_402_300_800),
+        ("timestamp", 4_102_444_800),
         ("timestamp", 10**400),
         ("timestamp", math.nan),
         ("timestamp", math.inf),
@@ -212,7 +212,7 @@ def test_titles_ids_and_agents_have_no_limit() -> None:
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [(0, 0), (1_762_768_800.0, 1_762_768_800), ("1762768800", 1_762_768_800), ("1e9", 10**9), ("12.0", 12),
-     (253_402_300_799, 253_402_300_799)],
+     (4_102_444_799, 4_102_444_799)],
 )  # fmt: skip
 def test_timestamps(value: Any, seconds: int) -> None:
     timestamp = parse_hit(event(timestamp=value)).timestamp
@@ -235,7 +235,7 @@ def test_what_no_store_takes_is_removed() -> None:
     assert (hit.name, hit.title, hit.distinct_id, hit.url) == ("ab", "\ufffd", "😀", "/\ufffd")
 
 
-def test_data_that_nests_too_deep_is_refused() -> None:
+def test_data_that_too_large_is_refused() -> None:
     data: dict[str, Any] = {}
     for _ in range(63):
         data = {"a": data}

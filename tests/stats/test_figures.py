@@ -63,15 +63,18 @@ def test_a_site_is_no_referrer_of_its_own_whether_its_host_has_www_or_not(ctx: C
         assert queries.summary(ctx, filtered).pageviews == pageviews, where
 
 
-def test_page_views_of_one_instant_are_in_the_order_of_their_ids(ctx: Ctx) -> None:
+def test_page_views_of_one_instant_are_all_at_the_edge(ctx: Ctx) -> None:
     when = "2026-11-10 10:00:00"
     scope = scope_of(
         ctx,
         one(when, number=2, url_path="/b"),
         one(when, number=1, url_path="/a"),
-        one(when, number=2**127, url_path="/c"),
+        one(when, number=3, url_path="/a"),
+        one("2026-11-10 10:01:00", number=4, url_path="/c"),
     )
-    assert [row.values for row in queries.breakdown(ctx, scope, ["entry"])] == [("/a",)]
+    entries = queries.breakdown(ctx, scope, ["entry"], measures=("visitors", "visits", "pageviews"))
+    found = [(row.values, row.visitors, row.visits, row.pageviews) for row in entries]
+    assert found == [(("/a",), 1, 1, 4), (("/b",), 1, 1, 4)]
     assert [row.values for row in queries.breakdown(ctx, scope, ["exit"])] == [("/c",)]
 
 

@@ -76,3 +76,12 @@ def test_what_is_not_too_large_is_taken(where: Filter | None) -> None:
 def test_values_are_bound() -> None:
     where = Condition("path", Operator.EQ, ("'; DROP TABLE event; --",))
     assert "DROP" not in str(condition(where))
+
+
+def test_numbers_beyond_a_float_and_too_many_patterns_are_refused() -> None:
+    with pytest.raises(Invalid, match="A number is finite"):
+        condition(Property(None, "a", "eq", 10**400))
+    pattern = Condition("path", Operator.MATCHES, ("x",))
+    condition(And((pattern,) * 10))
+    with pytest.raises(Invalid, match="at most 10 regular expressions"):
+        condition(Or((And((pattern,) * 10), Not(pattern))))
