@@ -65,6 +65,8 @@ class Membership(Base):
 
 class Website(Base):
     __tablename__ = "website"
+    # Another request may have deleted it a moment ago, which is what this one wants too.
+    __mapper_args__ = {"confirm_deleted_rows": False}  # noqa: RUF012 - SQLAlchemy's own protocol
 
     website_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     name: Mapped[str] = mapped_column(sa.String(100))
@@ -93,6 +95,7 @@ class Website(Base):
 
 class Share(Base):
     __tablename__ = "share"
+    __mapper_args__ = {"confirm_deleted_rows": False}  # noqa: RUF012 - as for Website
 
     share_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     website_id: Mapped[UUID] = mapped_column(

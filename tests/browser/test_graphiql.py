@@ -94,7 +94,7 @@ def test_the_examples_lead_from_login_to_figures(graphiql: GraphiQL, live: Serve
     graphiql.open("Track")
     view = {"website": site, "hostname": "example.com", "url": "/pricing", "title": "Pricing"}
     graphiql.fill("Variables", {"input": view})
-    assert set(graphiql.run()["data"]["track"]) == {"sessionId", "visitId"}
+    assert set(graphiql.run()["data"]["track"]) == {"accepted", "dropped", "sessionId", "visitId"}
 
     graphiql.open("Overview")
     graphiql.fill("Variables", {"site": site, "period": {"last": "DAYS_7", "timezone": "UTC"}})
