@@ -43,6 +43,25 @@ def test_a_loaded_page_is_one_page_view(visitor: Visitor) -> None:
     assert {name: row[name] for name in expected} == expected
 
 
+def test_a_loaded_page_is_counted_through_both_doors_at_once(visitor: Visitor) -> None:
+    visitor.open("/prices")
+    visitor.sent(1)
+    # Asked once, without waiting: an answered hit is in every figure that is asked for after it.
+    stats = visitor.live.get(f"/api/websites/{visitor.website}/stats", startAt=0, endAt=1)
+    totals = visitor.live.graphql(
+        """query ($id: ID!) { website(id: $id) {
+            activeVisitors
+            analytics(period: { last: HOURS_24 }) { totals { pageviews { value } visitors { value } } }
+        } }""",
+        {"id": visitor.website},
+    )["data"]["website"]
+    assert (stats["pageviews"]["value"], stats["visitors"]["value"]) == (1, 1)
+    assert totals == {
+        "activeVisitors": 1,
+        "analytics": {"totals": {"pageviews": {"value": 1}, "visitors": {"value": 1}}},
+    }
+
+
 def test_the_body_is_what_umamis_tracker_sends(visitor: Visitor) -> None:
     visitor.open("/")
     assert visitor.sent(1) == [
