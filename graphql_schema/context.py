@@ -29,6 +29,7 @@ class Context:
     request: Request
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
+    logins: int = 0  # tried so far by this request or socket
 
     async def run(self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one verb of the core as the actor who asks."""

@@ -8,7 +8,7 @@ import strawberry
 
 from app import auth, websites
 from app.context import Ctx
-from app.errors import AppError, Invalid, Malformed
+from app.errors import AppError, Invalid, Malformed, TooMany
 from app.ingest.collect import Accepted, Outcome
 from app.ingest.payload import parse_hit
 from app.websites import KEEP
@@ -18,6 +18,8 @@ from graphql_schema.types import resolved, website_id
 from graphql_schema.website import User, Website
 
 _WebsiteId = Annotated[strawberry.ID, strawberry.argument(description="The website's id, a UUID.")]
+
+MAX_LOGINS: Final = 3
 
 
 @strawberry.type(description="A successful login.")
@@ -63,6 +65,11 @@ class Mutation:
         username: Annotated[str, strawberry.argument(description="The user's name.")],
         password: Annotated[str, strawberry.argument(description="The user's password.")],
     ) -> Login | None:
+        info.context.logins += 1
+        if info.context.logins > MAX_LOGINS:
+            # Each costs a tenth of a second by design, and aliases would try a list of passwords in one request.
+            raise TooMany(f"A request may log in {MAX_LOGINS} times")
+
         def verb(ctx: Ctx) -> Login:
             found = auth.login(ctx, to_text(username, "username"), password)
             return Login(token=found.token, user=User.of(found.user))

@@ -115,6 +115,19 @@ def test_websites_are_paged_by_cursor_and_searched(live: Server) -> None:
     }
 
 
+def test_one_request_cannot_try_a_list_of_passwords(live: Server) -> None:
+    tries = "".join(
+        f'a{number}: login(username: "admin", password: "{number}") {{ token }} ' for number in range(5)
+    )
+    answer = live.graphql(f"mutation {{ {tries} }}", headers={})
+    codes = [error["extensions"]["code"] for error in answer["errors"]]
+    assert codes == ["unauthenticated"] * 3 + ["too-many"] * 2
+    # The next request starts anew.
+    assert code(live.graphql('mutation { login(username: "admin", password: "") { token } }', headers={}))[
+        0
+    ] == ("unauthenticated")
+
+
 def test_login_gives_a_token_that_works(live: Server) -> None:
     from tests.server import PASSWORD
 
