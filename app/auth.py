@@ -10,7 +10,6 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app import access
 from app.context import ANONYMOUS, Actor, Ctx, Kind
 from app.errors import NotFound, Unauthenticated
 from app.models import Share, User
@@ -69,11 +68,6 @@ def login(ctx: Ctx, username: str, password: str) -> Login:
     if not verify_password(password, user.password if user else _nobodys_hash()) or user is None:
         raise Unauthenticated("Incorrect username or password")
     return Login(ctx.keys.login_token(str(user.user_id), ctx.keys.fingerprint(user.password)), user)
-
-
-def me(ctx: Ctx) -> User:
-    """The user who asks, or Unauthenticated."""
-    return access.user(ctx)
 
 
 def open_share(ctx: Ctx, slug: str) -> ShareAccess:

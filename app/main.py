@@ -37,7 +37,6 @@ class Services:
     runtime: Runtime
     collector: Collector
     metrics: Metrics
-    new_password: str | None  # of the first admin, if this start made it up
 
 
 def open_accounts(settings: Settings) -> sessionmaker[Session]:
@@ -68,10 +67,10 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
 
 def open_services(settings: Settings) -> Services:
     """A runtime that collects. Raises as `open_runtime`."""
-    runtime, password = open_runtime(settings)
+    runtime, _ = open_runtime(settings)
     metrics = Metrics()
     journal, left_over = open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes)
-    return Services(runtime, Collector(runtime, journal, left_over, metrics), metrics, password)
+    return Services(runtime, Collector(runtime, journal, left_over, metrics), metrics)
 
 
 def close_services(services: Services) -> None:
@@ -87,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = await asyncio.to_thread(open_services, settings)
         app.state.runtime, app.state.collector = services.runtime, services.collector
-        app.state.metrics, app.state.new_password = services.metrics, services.new_password
+        app.state.metrics = services.metrics
         try:
             yield
         finally:

@@ -17,6 +17,13 @@ metadata = sa.MetaData()
 PAGE_VIEW: Final = 1
 CUSTOM_EVENT: Final = 2
 
+# `data_type` of event and session data (Umami v2 REST behaviour §2.9).
+STRING: Final = 1
+NUMBER: Final = 2
+BOOLEAN: Final = 3
+DATE: Final = 4
+ARRAY: Final = 5
+
 
 def _text(name: str) -> sa.Column[str]:
     return sa.Column(name, sa.Text, nullable=False, server_default="")

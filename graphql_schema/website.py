@@ -10,8 +10,8 @@ import strawberry
 
 from app import models
 from app.context import Actor, Ctx
-from app.stats.queries import active_visitors, date_range, values
-from app.stats.scope import open_scope
+from app.stats.queries import active_visitors, values
+from app.stats.scope import date_range, open_scope
 from graphql_schema.analytics import Analytics
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter

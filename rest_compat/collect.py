@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from app.errors import AppError, Denied, Invalid, Malformed, Unavailable
@@ -11,8 +10,6 @@ from app.settings import Settings
 from rest_compat import errors
 from rest_compat.deps import Answer, Call, Headers, Raw, Route, json_answer
 
-# How many hits of a batch are taken before other requests get their turn.
-_TURN: Final = 100
 MAX_BATCH: Final = 10_000
 _BEEP: Final = b'{"beep":"boop"}'
 _FORBIDDEN: Final = b'{"error":"Forbidden"}'
@@ -85,12 +82,7 @@ def batcher(settings: Settings) -> Raw:
             raise Malformed([])
         if len(bodies) > MAX_BATCH:
             raise Invalid(f"A batch has at most {MAX_BATCH} hits")
-        request = Request(call.headers, call.peer)
-        outcomes: list[Outcome | AppError] = []
-        for first in range(0, len(bodies), _TURN):
-            outcomes += await call.collector.collect_batch(bodies[first : first + _TURN], request)
-            await asyncio.sleep(0)
-        return _batch_answer(outcomes)
+        return _batch_answer(await call.collector.collect_batch(bodies, Request(call.headers, call.peer)))
 
     return batch
 

@@ -7,7 +7,7 @@ from typing import Final
 from app import websites
 from app.context import Ctx
 from app.settings import Settings
-from app.stats import queries
+from app.stats import scope
 from rest_compat import params, shapes
 from rest_compat.deps import Asked, Route
 
@@ -82,7 +82,7 @@ def reset(ctx: Ctx, asked: Asked) -> object:
 
 
 def date_range(ctx: Ctx, asked: Asked) -> object:
-    first, last = queries.date_range(ctx, asked.id("websiteId")) or (None, None)
+    first, last = scope.date_range(ctx, asked.id("websiteId")) or (None, None)
     return {"mindate": shapes.instant(first), "maxdate": shapes.instant(last)}
 
 

@@ -102,7 +102,7 @@ class Collector:
             "dashi_rejected_rows", "Rows the event store refused, kept aside.", lambda: self.writer.rejected
         )
 
-    async def collect(self, body: object, request: Request, *, use_cache: bool = True) -> Outcome:
+    async def collect(self, body: object, request: Request) -> Outcome:
         """Take one hit (the parsed body of `POST /api/send`); returns after it is on disk.
 
         Raises Malformed for a body that does not fit, Invalid for an unknown website, Denied for an ignored address,
@@ -110,7 +110,7 @@ class Collector:
         """
         started = time.perf_counter()
         try:
-            outcome, written = await self._take(body, request, use_cache)
+            outcome, written = await self._take(body, request)
             if written is not None:
                 await asyncio.wrap_future(written)
         except AppError as error:
@@ -126,7 +126,7 @@ class Collector:
         turn = time.perf_counter()
         for body in bodies:
             try:
-                taken.append(await self._take(body, request, use_cache=True))
+                taken.append(await self._take(body, request))
             except AppError as error:
                 taken.append((error, None))
             if time.perf_counter() - turn > _TURN:
@@ -165,9 +165,7 @@ class Collector:
             writer.journal.close()
         self._locator.close()
 
-    async def _take(
-        self, body: object, request: Request, use_cache: bool
-    ) -> tuple[Outcome, Future[int] | None]:
+    async def _take(self, body: object, request: Request) -> tuple[Outcome, Future[int] | None]:
         hit = parse_hit(body)
         if not await self._exists(hit.website_id):
             raise Invalid("Website not found.", field="website")
@@ -188,7 +186,7 @@ class Collector:
             device=agents.device_name(described.os, hit.screen),
             location=self._locator.locate(ip, headers, bool(hit.ip)),
         )
-        return self._record(hit, client, headers.get("x-umami-cache", "") if use_cache else "")
+        return self._record(hit, client, headers.get("x-umami-cache", ""))
 
     def _record(self, hit: Hit, client: Client, cache: str) -> tuple[Accepted, Future[int] | None]:
         now = time.time()

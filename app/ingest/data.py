@@ -15,11 +15,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final
 
-STRING: Final = 1
-NUMBER: Final = 2
-BOOLEAN: Final = 3
-DATE: Final = 4
-ARRAY: Final = 5
+from app.tables import ARRAY, BOOLEAN, DATE, NUMBER, STRING
 
 # Deeper data is refused with the payload (`too_large`), so that walking it cannot exhaust the stack.
 MAX_DEPTH: Final = 64

@@ -49,11 +49,7 @@ class Batch:
 
     number: int
     rows: dict[str, str]
-
-    @property
-    def size(self) -> int:
-        """Bytes, counted as an entry counts them."""
-        return sum(len(text.encode()) for text in self.rows.values())
+    size: int  # bytes of the rows, counted as an entry counts them
 
 
 @dataclass(slots=True)
@@ -120,8 +116,9 @@ class Journal:
                 "SELECT * FROM batch WHERE number > ? ORDER BY number LIMIT ?", (after, most)
             )
             for number, *texts in rows:
-                batches.append(Batch(number, dict(zip(TABLES, texts, strict=True))))
-                size += batches[-1].size
+                length = sum(len(text.encode()) for text in texts)
+                batches.append(Batch(number, dict(zip(TABLES, texts, strict=True)), length))
+                size += length
                 if size >= most_bytes:
                     break
             rows.close()

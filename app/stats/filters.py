@@ -19,7 +19,7 @@ from app.errors import Invalid
 from app.sql import begins, contains, ends, matches, ordinal
 from app.stats.fields import field as field_of
 from app.stats.regex import portable
-from app.tables import event, event_data
+from app.tables import BOOLEAN, NUMBER, event, event_data
 
 MAX_CONDITIONS: Final = 200
 MAX_DEPTH: Final = 20
@@ -120,7 +120,7 @@ def condition(where: Filter | None, data: ColumnElement[bool] | None = None) -> 
     return _expression(where, sa.true() if data is None else data)
 
 
-def storable(text: str, name: str) -> str:
+def checked(text: str, name: str) -> str:
     """The text, which a request gave. Raises Invalid for what no store takes: NUL and half surrogate pairs."""
     if "\0" in text or (not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)):
         raise Invalid(f"{name} has characters that no value has", field=name)
@@ -184,7 +184,7 @@ _TRUTH: Final = {("true",): True, ("false",): False}
 
 def _compared(where: Condition) -> ColumnElement[bool]:
     field = field_of(where.field)
-    values = tuple(storable(value, where.field) for value in where.values)
+    values = tuple(checked(value, where.field) for value in where.values)
     if where.operator is Operator.IS_SET:
         if values not in _TRUTH:
             raise Invalid(f"{where.operator} is true or false", field=where.field)
@@ -209,18 +209,15 @@ _COMPARISONS: Final[Mapping[str, Callable[[Any, Any], ColumnElement[bool]]]] = {
     Comparison.LTE: lambda column, value: column <= value,
     Comparison.CONTAINS: lambda column, value: contains(column, sa.literal(value)),
 }
-# Stored types of data (Umami v2 REST behaviour §2.9).
-_NUMBER: Final = 2
-_BOOLEAN: Final = 3
 _PLACES: Final = 4
 
 
 def _with_property(where: Property, data: ColumnElement[bool]) -> ColumnElement[bool]:
     name = "property"
-    found = [data, event_data.c.data_key == storable(where.key, name)]
+    found = [data, event_data.c.data_key == checked(where.key, name)]
     named: ColumnElement[bool] = sa.true()
     if where.event is not None:
-        found.append(event_data.c.event_name == storable(where.event, name))
+        found.append(event_data.c.event_name == checked(where.event, name))
         named = event.c.event_name == where.event
     absent = False
     if where.operator == Comparison.IS_SET:
@@ -239,20 +236,20 @@ def _property_value(where: Property, name: str) -> ColumnElement[bool]:
     if compare is None:
         raise Invalid(f"There is no operator {where.operator!r}", field=name)
     if isinstance(value, str):
-        value = storable(value, name)
+        value = checked(value, name)
         # Numbers are stored as text too, but "10" is not less than "9".
         column = text if where.operator == Comparison.CONTAINS else ordinal(text)
-        return sa.and_(kind != _NUMBER, compare(column, value))
+        return sa.and_(kind != NUMBER, compare(column, value))
     if isinstance(value, bool):
         if where.operator not in (Comparison.EQ, Comparison.NE):
             raise Invalid(f"{where.operator} does not take a truth value", field=name)
-        return sa.and_(kind == _BOOLEAN, compare(text, "true" if value else "false"))
+        return sa.and_(kind == BOOLEAN, compare(text, "true" if value else "false"))
     if where.operator == Comparison.CONTAINS:
         raise Invalid(f"{where.operator} takes a text", field=name)
     number = sa.cast(event_data.c.number_value, sa.Double)
     exact = where.operator in (Comparison.EQ, Comparison.NE)
     limit = _finite(value, name)
-    return sa.and_(kind == _NUMBER, compare(number, round(limit, _PLACES) if exact else limit))
+    return sa.and_(kind == NUMBER, compare(number, round(limit, _PLACES) if exact else limit))
 
 
 def _finite(value: float, name: str) -> float:

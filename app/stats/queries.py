@@ -16,12 +16,11 @@ from app.context import Ctx
 from app.errors import Invalid
 from app.sql import contains, ordinal
 from app.stats import fields
-from app.stats.filters import storable
+from app.stats.filters import checked
 from app.stats.groups import EVENT_TYPES, counted_by, grouped_by, relation
 from app.stats.measures import MEASURES, Summary, aggregates, counts, whole
-from app.stats.period import Period, Unit
-from app.stats.scope import Scope, bounds
-from app.stats.zones import UTC
+from app.stats.period import Unit
+from app.stats.scope import Scope
 from app.tables import event
 
 ACTIVE: Final = dt.timedelta(minutes=5)
@@ -102,7 +101,7 @@ def breakdown(
     grouped = grouped_by(scope, by, names).subquery("grouped")
     query = _page(grouped, len(by), order_by, limit, offset, after)
     if search:
-        query = query.where(contains(grouped.c.key_0, sa.literal(storable(search, "search"), sa.Text)))
+        query = query.where(contains(grouped.c.key_0, sa.literal(checked(search, "search"), sa.Text)))
     nullable = [name in fields.FIELDS and fields.FIELDS[name].nullable for name in by]
     return [
         BreakdownRow(**counts(row._mapping), values=_shown(row[: len(by)], nullable))
@@ -131,7 +130,7 @@ def values(
     if listed.name == "referrer":
         query = query.where(listed.present)
     if search:
-        query = query.where(_searched(listed, storable(search, "search")))
+        query = query.where(_searched(listed, checked(search, "search")))
     query = query.group_by(listed.column).order_by(sa.desc("rows"), ordinal(listed.column)).limit(limit)
     return [
         (None if text == "" and listed.nullable else text, whole(rows))
@@ -149,12 +148,6 @@ def active_visitors(ctx: Ctx, website_id: UUID) -> int:
         )
     )
     return whole(count)
-
-
-def date_range(ctx: Ctx, website_id: UUID) -> tuple[dt.datetime, dt.datetime] | None:
-    """Times of the first and the last event since the last reset, None without events. Raises as `view_website`."""
-    website = access.view_website(ctx, website_id)
-    return bounds(ctx, Scope(website_id, Period.all_time(UTC), None, website.reset_at))
 
 
 def _shown(texts: Sequence[str], nullable: Sequence[bool]) -> tuple[str | None, ...]:
@@ -178,7 +171,7 @@ def _check_page(
     if len(texts) != len(by) or not -_MAX_COUNT <= seen <= _MAX_COUNT:
         raise Invalid("This is no position in this breakdown", field="after")
     for text in texts:
-        storable(text or "", "after")
+        checked(text or "", "after")
 
 
 def _page(

@@ -14,6 +14,7 @@ from app import access
 from app.context import Ctx
 from app.stats.filters import Filter, condition
 from app.stats.period import Period
+from app.stats.zones import UTC
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
 
 
@@ -92,17 +93,26 @@ class Scope:
 
 
 def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None = None) -> Scope:
-    """The scope of a question, and the only maker of one.
+    """The scope of a question. Scopes are made in this module alone, and access is checked where they are.
 
     Raises as `access.view_website`, and Invalid for a filter that makes no sense.
     """
-    website = access.view_website(ctx, website_id)
+    scope = _scope(ctx, website_id, period, where)
     condition(where)  # what makes no sense is refused here, before anything is computed
-    scope = Scope(website_id, period, where, website.reset_at)
     return scope.over(_whole(ctx, scope)) if period.is_all_time else scope
 
 
-def bounds(ctx: Ctx, scope: Scope) -> tuple[dt.datetime, dt.datetime] | None:
+def date_range(ctx: Ctx, website_id: UUID) -> tuple[dt.datetime, dt.datetime] | None:
+    """Times of the first and the last event since the last reset, None without events. Raises as `view_website`."""
+    return _bounds(ctx, _scope(ctx, website_id, Period.all_time(UTC), None))
+
+
+def _scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None) -> Scope:
+    website = access.view_website(ctx, website_id)
+    return Scope(website_id, period, where, website.reset_at)
+
+
+def _bounds(ctx: Ctx, scope: Scope) -> tuple[dt.datetime, dt.datetime] | None:
     """Times of the first and last event of any type that lie in the range; filters do not matter."""
     [(first, last)] = ctx.events.rows(
         sa.select(sa.func.min(event.c.created_at), sa.func.max(event.c.created_at)).where(*scope.range())
@@ -111,5 +121,5 @@ def bounds(ctx: Ctx, scope: Scope) -> tuple[dt.datetime, dt.datetime] | None:
 
 
 def _whole(ctx: Ctx, scope: Scope) -> Period:
-    first, last = bounds(ctx, scope) or (ctx.now, ctx.now)
+    first, last = _bounds(ctx, scope) or (ctx.now, ctx.now)
     return Period(first, last, scope.period.zone)

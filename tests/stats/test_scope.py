@@ -16,7 +16,7 @@ from app.stats.events import event_series
 from app.stats.filters import Condition, Operator
 from app.stats.measures import Summary
 from app.stats.period import ALL_TIME, Period, Unit, time_zone
-from app.stats.scope import open_scope
+from app.stats.scope import date_range, open_scope
 from tests.server import Server
 from tests.stats.oracle import Event
 from tests.stats.worlds import store
@@ -49,7 +49,7 @@ def test_who_may_not_see_the_website_opens_no_scope(server: Server) -> None:
             with pytest.raises(error):
                 queries.active_visitors(ctx, website_id)
             with pytest.raises(error):
-                queries.date_range(ctx, website_id)
+                date_range(ctx, website_id)
 
 
 def test_a_bad_filter_opens_no_scope(ctx: Ctx) -> None:
@@ -63,7 +63,7 @@ def test_all_time_is_from_the_first_event_to_the_last(ctx: Ctx) -> None:
     website_id = website(ctx, view(final, event_name="signup"), view(first), view(at("2025-01-01 00:00")))
     scope = open_scope(ctx, website_id, ALL_TIME(BERLIN))
     assert (scope.period, scope.start) == (Period(first, final, BERLIN), first)
-    assert queries.date_range(ctx, website_id) == (first, final)
+    assert date_range(ctx, website_id) == (first, final)
     assert queries.summary(ctx, scope) == Summary(2, 2, 2, 2, 0, 1)
     assert queries.series(ctx, scope, Unit.YEAR, ("pageviews", "events")).events == [0, 0, 1]
 
@@ -73,7 +73,7 @@ def test_all_time_without_events_is_now(ctx: Ctx) -> None:
     scope = open_scope(ctx, website_id, ALL_TIME(UTC))
     assert scope.period == Period(ctx.now, ctx.now, UTC)
     assert queries.summary(ctx, scope) == Summary()
-    assert queries.date_range(ctx, website_id) is None
+    assert date_range(ctx, website_id) is None
     assert queries.active_visitors(ctx, website_id) == 0
     assert queries.breakdown(ctx, scope, ["path"]) == []
 
@@ -89,7 +89,7 @@ def test_nothing_before_the_last_reset_counts_in_any_period(ctx: Ctx) -> None:
     assert queries.summary(ctx, scope) == Summary(1, 1, 1, 1, 0, 1)
     assert queries.values(ctx, scope, "path") == [("/", 2)]
     assert [point.count for point in event_series(ctx, scope, Unit.DAY)] == [1]
-    assert queries.date_range(ctx, website_id) == (on, after)
+    assert date_range(ctx, website_id) == (on, after)
     assert open_scope(ctx, website_id, ALL_TIME(UTC)).period == Period(on, after, UTC)
     earlier = scope.over(Period(at("2026-11-10"), before, UTC))
     assert queries.summary(ctx, earlier) == Summary()
