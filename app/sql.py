@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
@@ -11,6 +12,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.expression import ColumnElement, Executable
 from sqlalchemy.sql.functions import FunctionElement
+
+F = TypeVar("F", bound=type[FunctionElement[Any]])
 
 
 class UTC(sa.TypeDecorator[dt.datetime]):
@@ -26,6 +29,28 @@ class UTC(sa.TypeDecorator[dt.datetime]):
         return None if value is None else value.replace(tzinfo=dt.UTC)
 
 
+def written(**forms: str) -> Callable[[F], F]:
+    """How a function is written: engine → its form, where {0} and {1} stand for the arguments."""
+
+    def register(function: F) -> F:
+        for engine, form in forms.items():
+            compiles(function, engine)(_writer(form))
+        return function
+
+    return register
+
+
+def _writer(form: str) -> Callable[..., str]:
+    def write(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
+        return form.format(*(compiler.process(argument, **kw) for argument in element.clauses))
+
+    return write
+
+
+@written(
+    postgresql="CAST(floor(extract(epoch FROM ({1} - {0}))) AS BIGINT)",
+    duckdb="date_sub('second', {0}, {1})",
+)
 class whole_seconds(FunctionElement[int]):
     """Whole seconds from the first instant to the second."""
 
@@ -34,18 +59,10 @@ class whole_seconds(FunctionElement[int]):
     inherit_cache = True
 
 
-@compiles(whole_seconds, "postgresql")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = (compiler.process(c, **kw) for c in element.clauses)
-    return f"CAST(floor(extract(epoch FROM ({end} - {start}))) AS BIGINT)"
-
-
-@compiles(whole_seconds, "duckdb")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    start, end = (compiler.process(c, **kw) for c in element.clauses)
-    return f"date_sub('second', {start}, {end})"
-
-
+@written(
+    postgresql="(strpos(lower({0}), lower({1})) > 0)",
+    duckdb="contains(lower({0}), lower({1}))",
+)
 class contains(FunctionElement[bool]):
     """Case-insensitive substring test. `%` and `_` in the needle stand for themselves."""
 
@@ -54,18 +71,10 @@ class contains(FunctionElement[bool]):
     inherit_cache = True
 
 
-@compiles(contains, "postgresql")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, needle = (compiler.process(c, **kw) for c in element.clauses)
-    return f"(strpos(lower({text}), lower({needle})) > 0)"
-
-
-@compiles(contains, "duckdb")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, needle = (compiler.process(c, **kw) for c in element.clauses)
-    return f"contains(lower({text}), lower({needle}))"
-
-
+@written(
+    postgresql="starts_with(lower({0}), lower({1}))",
+    duckdb="starts_with(lower({0}), lower({1}))",
+)
 class begins(FunctionElement[bool]):
     """Case-insensitive test whether a text begins with another."""
 
@@ -74,13 +83,10 @@ class begins(FunctionElement[bool]):
     inherit_cache = True
 
 
-@compiles(begins, "postgresql")
-@compiles(begins, "duckdb")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, prefix = (compiler.process(c, **kw) for c in element.clauses)
-    return f"starts_with(lower({text}), lower({prefix}))"
-
-
+@written(
+    postgresql="starts_with(reverse(lower({0})), reverse(lower({1})))",
+    duckdb="suffix(lower({0}), lower({1}))",
+)
 class ends(FunctionElement[bool]):
     """Case-insensitive test whether a text ends with another."""
 
@@ -89,18 +95,11 @@ class ends(FunctionElement[bool]):
     inherit_cache = True
 
 
-@compiles(ends, "postgresql")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, suffix = (compiler.process(c, **kw) for c in element.clauses)
-    return f"starts_with(reverse(lower({text})), reverse(lower({suffix})))"
-
-
-@compiles(ends, "duckdb")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, suffix = (compiler.process(c, **kw) for c in element.clauses)
-    return f"suffix(lower({text}), lower({suffix}))"
-
-
+@written(
+    postgresql='({0} COLLATE "C")',
+    duckdb="{0}",
+    sqlite="{0}",
+)
 class ordinal(FunctionElement[str]):
     """A text that sorts and compares by code points, whatever the database's own order of letters is."""
 
@@ -109,19 +108,10 @@ class ordinal(FunctionElement[str]):
     inherit_cache = True
 
 
-@compiles(ordinal, "postgresql")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    (text,) = (compiler.process(c, **kw) for c in element.clauses)
-    return f'({text} COLLATE "C")'
-
-
-@compiles(ordinal, "duckdb")
-@compiles(ordinal, "sqlite")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    (text,) = (compiler.process(c, **kw) for c in element.clauses)
-    return text
-
-
+@written(
+    postgresql="({0} ~ {1})",
+    duckdb="regexp_matches({0}, {1}, 's')",
+)
 class fits(FunctionElement[bool]):
     """Case-sensitive regular-expression search. A pattern of both engines' common language; `.` is any character."""
 
@@ -130,18 +120,10 @@ class fits(FunctionElement[bool]):
     inherit_cache = True
 
 
-@compiles(fits, "postgresql")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = (compiler.process(c, **kw) for c in element.clauses)
-    return f"({text} ~ {pattern})"
-
-
-@compiles(fits, "duckdb")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = (compiler.process(c, **kw) for c in element.clauses)
-    return f"regexp_matches({text}, {pattern}, 's')"
-
-
+@written(
+    postgresql="({0} ~* {1})",
+    duckdb="regexp_matches({0}, {1}, 'is')",
+)
 class matches(FunctionElement[bool]):
     """Case-insensitive regular-expression search. As for `fits`, `.` is any character, line ends included."""
 
@@ -150,18 +132,10 @@ class matches(FunctionElement[bool]):
     inherit_cache = True
 
 
-@compiles(matches, "postgresql")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = (compiler.process(c, **kw) for c in element.clauses)
-    return f"({text} ~* {pattern})"
-
-
-@compiles(matches, "duckdb")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    text, pattern = (compiler.process(c, **kw) for c in element.clauses)
-    return f"regexp_matches({text}, {pattern}, 'is')"
-
-
+@written(
+    postgresql="({0} + ({1}) * INTERVAL '1 second')",
+    duckdb="({0} + ({1}) * INTERVAL '1 second')",
+)
 class shifted(FunctionElement[dt.datetime]):
     """An instant moved by a whole number of seconds, as a zone-less wall-clock time."""
 
@@ -170,13 +144,10 @@ class shifted(FunctionElement[dt.datetime]):
     inherit_cache = True
 
 
-@compiles(shifted, "postgresql")
-@compiles(shifted, "duckdb")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    instant, seconds = (compiler.process(c, **kw) for c in element.clauses)
-    return f"({instant} + ({seconds}) * INTERVAL '1 second')"
-
-
+@written(
+    postgresql="CAST(date_trunc({0}, {1}) AS TIMESTAMP)",
+    duckdb="CAST(date_trunc({0}, {1}) AS TIMESTAMP)",
+)
 class truncated(FunctionElement[dt.datetime]):
     """Start of the unit a zone-less time falls in. The unit comes from a closed enum, never from a request."""
 
@@ -186,13 +157,6 @@ class truncated(FunctionElement[dt.datetime]):
 
     def __init__(self, unit: str, time: ColumnElement[dt.datetime]) -> None:
         super().__init__(sa.literal(unit, sa.String, literal_execute=True), time)
-
-
-@compiles(truncated, "postgresql")
-@compiles(truncated, "duckdb")
-def _(element: Any, compiler: SQLCompiler, **kw: Any) -> str:
-    unit, time = (compiler.process(c, **kw) for c in element.clauses)
-    return f"CAST(date_trunc({unit}, {time}) AS TIMESTAMP)"
 
 
 class insert_json(Executable, sa.ClauseElement):
