@@ -1,7 +1,7 @@
 """Who may do what. The rules of Umami v2 REST behaviour §1.4 as tables, and one function for each way to a row.
 
 The first line of every verb is a call of this module: it returns the row or raises. A website the actor may not see is
-NotFound, so that nothing tells whether it exists.
+Hidden, so that nothing tells whether it exists.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.context import Ctx, Kind
-from app.errors import Denied, NotFound, Unauthenticated
+from app.errors import Denied, Hidden, Unauthenticated
 from app.models import Membership, User, Website
 
 ROLES: Final[dict[str, frozenset[str]]] = {
@@ -70,12 +70,12 @@ def _team_allows(ctx: Ctx, team_id: UUID | None, permission: str) -> bool:
 def view_website(ctx: Ctx, website_id: UUID) -> Website:
     """A website the actor may read.
 
-    Raises Unauthenticated when nobody asks, NotFound when there is none or the actor may not see it.
+    Raises Unauthenticated when nobody asks, Hidden when there is none or the actor may not see it.
     """
     authenticated(ctx)
     website = ctx.db.get(Website, website_id)
     if website is None or not _may_view(ctx, website):
-        raise NotFound("Website not found")
+        raise Hidden("Website not found")
     return website
 
 

@@ -48,9 +48,13 @@ class Denied(AppError):
 
 
 class NotFound(AppError):
-    """There is no such thing, or the actor may not know that there is."""
+    """There is no such thing."""
 
     code, status, default = "not-found", 404, "Not found"
+
+
+class Hidden(NotFound):
+    """There is no such thing, or there is and the actor may not know: both are answered alike."""
 
 
 class Conflict(AppError):

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
+from sqlalchemy.sql.expression import ColumnElement
 
 from app import access
 from app.context import Ctx
 from app.errors import Conflict, Invalid, NotFound
 from app.models import Share, Team, Website
+from app.paging import Key, Page, Window, page
 from app.sql import ordinal
 
 MAX_NAME: Final = 100
@@ -23,13 +24,14 @@ MAX_SHARE_SLUG: Final = 50
 _SLUG: Final = re.compile(r"[a-zA-Z0-9]{8,16}")
 
 # What a list of websites can be ordered by.
-ORDERS: Final = {
-    "id": Website.website_id,
+_ID: Final = Website.__table__.c.website_id
+ORDERS: Final[Mapping[str, ColumnElement[Any]]] = {
+    "id": _ID,
     "name": ordinal(Website.name),
     "domain": ordinal(Website.domain),
-    "createdAt": Website.created_at,
-    "updatedAt": Website.updated_at,
-    "resetAt": Website.reset_at,
+    "createdAt": Website.__table__.c.created_at,
+    "updatedAt": Website.__table__.c.updated_at,
+    "resetAt": Website.__table__.c.reset_at,
 }
 
 
@@ -40,47 +42,31 @@ class Keep:
 KEEP: Final = Keep()
 
 
-@dataclass(frozen=True, slots=True)
-class WebsitePage:
-    """Some websites of a list, and how many the whole list has."""
-
-    rows: Sequence[Website]
-    count: int
-
-
 def get(ctx: Ctx, website_id: UUID) -> Website:
-    """A website the actor may read, or NotFound."""
+    """A website the actor may read. Raises as `access.view_website`."""
     return access.view_website(ctx, website_id)
 
 
-def own(
-    ctx: Ctx,
-    *,
-    search: str = "",
-    order_by: str = "name",
-    limit: int = 10,
-    offset: int = 0,
-    after: tuple[str, UUID] | None = None,
-) -> WebsitePage:
+def own(ctx: Ctx, window: Window, *, search: str = "", order_by: str = "name") -> Page[Website]:
     """The asking user's own websites, those of teams left out; `search` is looked for in name and domain.
 
-    `after` is the (name, id) of the last row seen and goes with the order by name. An unknown `order_by` is the name.
+    A window's `after` is a (name, id) and goes with the order by name. An unknown `order_by` is the name.
     """
     asking = access.user(ctx)
-    query = sa.select(Website).where(Website.user_id == asking.user_id)
+    return listed(ctx, Website.user_id == asking.user_id, window, search, order_by)
+
+
+def listed(
+    ctx: Ctx, which: ColumnElement[bool], window: Window, search: str, order_by: str = "name"
+) -> Page[Website]:
+    """A page of the websites of a condition. Whoever calls it has checked that the actor may see them."""
+    query = sa.select(Website).where(which).options(joinedload(Website.owner))
     if search:
         query = query.where(
             Website.name.icontains(search, autoescape=True)
             | Website.domain.icontains(search, autoescape=True)
         )
-    count = ctx.db.scalar(sa.select(sa.func.count()).select_from(query.subquery())) or 0
-    if after is not None:
-        name, seen = after
-        beyond = sa.and_(Website.name == name, Website.website_id > seen)
-        query = query.where(sa.or_(ordinal(Website.name) > name, beyond))
-    order = ordinal(Website.name) if order_by not in ORDERS else ORDERS[order_by]
-    query = query.order_by(order, Website.website_id).limit(limit).offset(offset)
-    return WebsitePage(ctx.db.scalars(query.options(joinedload(Website.owner))).all(), count)
+    return page(ctx, query, (Key(ORDERS.get(order_by, ORDERS["name"])), Key(_ID)), window)
 
 
 def create(

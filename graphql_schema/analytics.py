@@ -8,7 +8,7 @@ from typing import Annotated, cast
 
 import strawberry
 
-from app.context import Actor, Ctx
+from app.context import Ctx
 from app.errors import Invalid
 from app.stats.channels import channels
 from app.stats.events import event_series
@@ -17,6 +17,7 @@ from app.stats.period import Unit
 from app.stats.queries import series, summary
 from app.stats.scope import Scope
 from graphql_schema.breakdown import BreakdownConnection, page_of
+from graphql_schema.connections import MAX_PAGE
 from graphql_schema.context import Info
 from graphql_schema.enums import described
 from graphql_schema.figures import (
@@ -28,7 +29,8 @@ from graphql_schema.figures import (
     with_comparisons,
 )
 from graphql_schema.filters import Dimension
-from graphql_schema.inputs import MAX_PAGE, PeriodInput, to_period, to_text
+from graphql_schema.inputs import PeriodInput, to_period, to_text
+from graphql_schema.scoped import Scoped
 from graphql_schema.selection import selected
 from graphql_schema.types import Int64, LocalDateTime, page_size, resolved
 
@@ -112,11 +114,7 @@ class ChannelVisitors:
 
 
 @strawberry.type(description="The figures of one website, period and filter.")
-class Analytics:
-    scope: strawberry.Private[Scope]
-    actor: strawberry.Private[Actor]
-    all_time: strawberry.Private[bool]
-
+class Analytics(Scoped):
     @resolved("The period that counts.")
     def period(self) -> AnalyticsPeriod:
         period = self.scope.period
@@ -152,7 +150,7 @@ class Analytics:
                 before=summary(ctx, other, compared) if other and compared else None,
             )
 
-        return await info.context.runtime.run(self.actor, verb)
+        return await self.ask(info, verb)
 
     @resolved("Figures over time, as columns.")
     async def series(self, info: Info, unit: _UNIT = None) -> Series | None:
@@ -165,7 +163,7 @@ class Analytics:
             found = series(ctx, self.scope, chosen, measures)
             return Series(unit=chosen, at=_local(found.at), **columns(found))
 
-        return await info.context.runtime.run(self.actor, verb)
+        return await self.ask(info, verb)
 
     @resolved("Figures for each value of a dimension, or each combination of up to three.")
     async def breakdown(
@@ -193,7 +191,7 @@ class Analytics:
                 ctx, self.scope, names, order_by.value, first, after, to_text(search, "search"), wanted
             )
 
-        return await info.context.runtime.run(self.actor, verb)
+        return await self.ask(info, verb)
 
     @resolved("Custom events over time, as columns.")
     async def event_series(
@@ -219,11 +217,11 @@ class Analytics:
                 ],
             )
 
-        return await info.context.runtime.run(self.actor, verb)
+        return await self.ask(info, verb)
 
     @resolved("Visitors by how they came: always all 14 channels, most visitors first.")
     async def channels(self, info: Info) -> list[ChannelVisitors] | None:
-        found = await info.context.runtime.run(self.actor, channels, self.scope)
+        found = await self.ask(info, channels, self.scope)
         return [ChannelVisitors(channel=channel, visitors=Int64(visitors)) for channel, visitors in found]
 
 

@@ -8,8 +8,9 @@ from app.context import Ctx
 from app.errors import Invalid
 from app.stats.queries import breakdown, visitors_of
 from app.stats.scope import Scope
+from graphql_schema.connections import MAX_PAGE
 from graphql_schema.figures import FIGURES, needed, with_values
-from graphql_schema.inputs import MAX_DIMENSIONS, MAX_PAGE
+from graphql_schema.inputs import MAX_DIMENSIONS
 from graphql_schema.types import PageInfo, from_cursor, page_size, to_cursor
 
 

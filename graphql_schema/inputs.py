@@ -18,7 +18,6 @@ from app.websites import KEEP, Keep
 from graphql_schema.enums import described
 from graphql_schema.types import Data, Int64, Moment
 
-MAX_PAGE: Final = 100
 MAX_DIMENSIONS: Final = 3
 MAX_BATCH: Final = 500
 MAX_RANGE_DAYS: Final = 36_600  # a hundred years: a series needs every change of the time zone's offset

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Annotated
 
 import strawberry
 
-from app import access, auth, websites
+from app import auth, websites
 from app.context import Actor, Ctx, Kind
 from app.stats.filters import MAX_CONDITIONS
 from app.stats.period import MAX_BUCKETS
 from graphql_schema import filters, inputs
+from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, window
 from graphql_schema.context import Info
-from graphql_schema.inputs import MAX_PAGE, to_text
-from graphql_schema.types import PageInfo, from_cursor, page_size, resolved, to_cursor, website_id
+from graphql_schema.inputs import to_text
+from graphql_schema.types import resolved, website_id
 from graphql_schema.website import User, Website
-
-
-@strawberry.type(description="A website, and where it stands in the list.")
-class WebsiteEdge:
-    cursor: str = strawberry.field(description="Its position, to be passed as `after`.")
-    node: Website = strawberry.field(description="The website.")
-
-
-@strawberry.type(description="A page of websites, ordered by name.")
-class WebsiteConnection:
-    nodes: list[Website] = strawberry.field(description="The websites of this page.")
-    edges: list[WebsiteEdge] = strawberry.field(description="The same, each with its cursor.")
-    page_info: PageInfo = strawberry.field(description="Where this page lies in the list.")
-    total_count: int = strawberry.field(description="Websites in the whole list.")
 
 
 @strawberry.type(description="A share link: one website, readable by anyone who knows the link.")
@@ -74,15 +62,12 @@ class Query:
     async def websites(
         self,
         info: Info,
-        first: Annotated[int, strawberry.argument(description="How many at most, 1 to 100.")] = 20,
-        after: Annotated[
-            str | None,
-            strawberry.argument(description="Cursor of the website before the page; the start if absent."),
-        ] = None,
+        first: First = 20,
+        after: After = None,
         search: Annotated[
             str | None, strawberry.argument(description="Part of the name or domain, upper or lower case.")
         ] = None,
-    ) -> WebsiteConnection | None:
+    ) -> Connection[Website] | None:
         return await info.context.run(_websites, first, after, search)
 
     @resolved("The website behind a share link. Error `not-found` if there is none.")
@@ -118,21 +103,16 @@ class Query:
         return version("dashi-analytics")
 
 
-def _websites(ctx: Ctx, first: int, after: str | None, search: str | None) -> WebsiteConnection:
-    limit = page_size(first, MAX_PAGE)
-    access.user(ctx)
-    position = None
-    if after is not None:
-        name, last_id = from_cursor(after, (str, str))
-        position = (name, website_id(last_id))
-    page = websites.own(ctx, search=to_text(search, "search"), limit=limit + 1, after=position)
-    nodes = [Website.of(ctx, row) for row in page.rows[:limit]]
-    edges = [WebsiteEdge(cursor=to_cursor(node.name, node.id), node=node) for node in nodes]
-    return WebsiteConnection(
-        nodes=nodes,
-        edges=edges,
-        page_info=PageInfo(
-            has_next_page=len(page.rows) > limit, end_cursor=edges[-1].cursor if edges else None
-        ),
-        total_count=page.count,
+def _websites(ctx: Ctx, first: int, after: str | None, search: str | None) -> Connection[Website]:
+    asked = window(first, after, (str, str))
+    if asked.after is not None:
+        name, last_id = asked.after
+        asked = replace(asked, after=(name, website_id(last_id)))
+    page = websites.own(ctx, asked, search=to_text(search, "search"))
+    return connection(
+        page.rows,
+        first,
+        lambda row: Website.of(ctx, row),
+        lambda row: (row.name, str(row.website_id)),
+        page.count,
     )

@@ -17,7 +17,7 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
-from app.errors import Invalid, NotFound
+from app.errors import Hidden, Invalid
 from app.stats.period import local_day
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -128,11 +128,11 @@ class PageInfo:
 
 
 def website_id(text: str) -> UUID:
-    """The id in a `website(id:)`. What is no UUID names no website: NotFound."""
+    """The id in a `website(id:)`. What is no UUID names no website: Hidden."""
     try:
         return UUID(text)
     except ValueError:
-        raise NotFound("Website not found") from None
+        raise Hidden("Website not found") from None
 
 
 def to_cursor(*key: str | int | None) -> str:

@@ -13,9 +13,10 @@ from app.context import Actor, Ctx
 from app.stats.queries import active_visitors, values
 from app.stats.scope import date_range, open_scope
 from graphql_schema.analytics import Analytics
+from graphql_schema.connections import MAX_PAGE
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
-from graphql_schema.inputs import MAX_PAGE, PeriodInput, to_period, to_text
+from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.types import Int64, page_size, resolved
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import access, auth
+from app import access, auth, parameters
 from app.context import Ctx
 from app.settings import Settings
-from rest_compat import params, shapes
+from rest_compat import shapes
 from rest_compat.deps import Answer, Asked, Call, Route, json_answer
 
 _USER_EXAMPLE: Final = {
@@ -54,7 +54,7 @@ async def logout(call: Call) -> Answer:
 
 
 def routes(settings: Settings) -> list[Route]:
-    credentials = (params.text("username", "Name of the user."), params.text("password", "Password."))
+    credentials = (parameters.text("username", "Name of the user."), parameters.text("password", "Password."))
     return [
         Route(
             "POST",

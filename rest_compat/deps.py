@@ -14,9 +14,9 @@ import orjson
 from starlette.types import Receive, Scope
 
 from app.context import Ctx, Runtime
-from app.errors import AppError, Malformed, NotFound
+from app.errors import AppError, Hidden, Malformed
 from app.ingest.collect import Collector
-from rest_compat.params import Field
+from app.parameters import Field
 
 JSON: Final = b"application/json"
 UNAUTHORIZED: Final = "Unauthorized"
@@ -132,16 +132,16 @@ class Asked:
     headers: Mapping[str, str]
 
     def id(self, name: str) -> UUID:
-        """An id from the path. A text that is no UUID is the id of nothing: NotFound."""
+        """An id from the path. A text that is no UUID is the id of nothing: Hidden."""
         try:
             return UUID(self.path[name])
         except ValueError:
-            raise NotFound from None
+            raise Hidden from None
 
     def text(self, name: str) -> str:
-        """A text from the path. With a NUL, which PostgreSQL refuses to compare, it is the name of nothing: NotFound."""
+        """A text from the path. With a NUL, which PostgreSQL refuses to compare, it is the name of nothing: Hidden."""
         if "\0" in self.path[name]:
-            raise NotFound
+            raise Hidden
         return self.path[name]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from uuid import uuid4
 
-from app.errors import AppError, Conflict, Denied, Malformed, NotFound, Unauthenticated, Unavailable
+from app.errors import AppError, Conflict, Denied, Hidden, Malformed, Unauthenticated, Unavailable
 from rest_compat.deps import UNAUTHORIZED, Answer, json_answer
 
 log = logging.getLogger("dashi.rest")
@@ -17,8 +17,8 @@ def body(error: AppError, refusal: str = UNAUTHORIZED) -> dict[str, object]:
         return {"error": [f"{name}: {message}" for name, message in error.problems]}
     if isinstance(error, Unauthenticated | Denied):
         return {"error": refusal}
-    if isinstance(error, NotFound):
-        return {"error": NotFound.default}
+    if isinstance(error, Hidden):
+        return {"error": Hidden.default}
     return {"error": error.message}
 
 

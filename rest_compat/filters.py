@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from app.errors import Invalid
+from app.parameters import Field, optional, text
 from app.stats.filters import And, Condition, Filter, Operator
-from rest_compat.params import Field, optional, text
 
 # Parameter → field of the statistics.
 FILTERS: Final[Mapping[str, str]] = {

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from fastapi import FastAPI
 
+from app.parameters import ABSENT, Field
 from app.settings import Settings
 from rest_compat.deps import Route
-from rest_compat.params import ABSENT, Field
 
 Json = dict[str, Any]
 

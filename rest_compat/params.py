@@ -1,183 +1,17 @@
-"""Parameters as tables: a route lists its fields, one reader checks them and one description documents them.
-
-Rules and texts are those that Umami's clients know (Umami v2 REST behaviour §1.2).
-"""
+"""Parameters that many routes of the REST door share."""
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from typing import Any, Final
-from uuid import UUID
 
-from app.errors import Invalid, Malformed
-from app.ingest.data import js_number, storable
-from app.stats.period import Unit, time_zone
+from app.paging import Window
+from app.parameters import integer, optional, text
 
-ABSENT: Final = object()
-# Largest count of anything: what the stores take as LIMIT and what one page can ask for.
-_MOST: Final = 2**31 - 1
 # The instants a calendar of four-digit years has, in ms since 1970. Clients in front of Greenwich ask from a little
 # below 0 for "since 1970".
 _FIRST_MS: Final = -62_135_596_800_000
 _LAST_MS: Final = 253_402_300_799_999
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_UNITS: Final = {unit.value: unit for unit in Unit if unit is not Unit.WEEK}
-
-
-class Unfit(Exception):
-    """A value breaks the rules of its field, in these words."""
-
-    def __init__(self, *messages: str) -> None:
-        super().__init__(*messages)
-        self.messages = messages
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One parameter: how it is read, and how it is described."""
-
-    name: str
-    read: Callable[[Any], Any]  # the value as sent to the value as used; raises Unfit
-    text: str
-    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
-    required: bool = True
-    nullable: bool = False
-    missing: str = "Required"
-    default: Any = ABSENT  # of an optional field; ABSENT leaves it out
-
-
-def optional(given: Field, default: Any = ABSENT, *, nullable: bool = False) -> Field:
-    """The same field, that need not be sent; with `nullable` null is a value of its own."""
-    return replace(given, required=False, nullable=nullable, default=default)
-
-
-def read(fields: Sequence[Field], sent: object) -> dict[str, Any]:
-    """The values of these fields; what is not in the table is dropped.
-
-    Raises Malformed with one problem for each field at fault, in the table's order; without any if `sent` is no object.
-    """
-    if not isinstance(sent, Mapping):
-        raise Malformed([])
-    values: dict[str, Any] = {}
-    problems: list[tuple[str, str]] = []
-    for one in fields:
-        value = sent.get(one.name, ABSENT)
-        try:
-            if value is ABSENT and one.required:
-                raise Unfit(one.missing)
-            if value is ABSENT:
-                value = one.default
-            elif not (value is None and one.nullable):
-                value = one.read(value)
-        except Unfit as unfit:
-            problems.append((one.name, ", ".join(unfit.messages)))
-        if value is not ABSENT:
-            values[one.name] = value
-    if problems:
-        raise Malformed(problems)
-    return values
-
-
-def text(name: str, about: str, longest: int = 0, pattern: str = "") -> Field:
-    """A text of at most `longest` characters (0: any), all of it fitting `pattern` if there is one."""
-    schema: dict[str, Any] = {"type": "string"}
-    if longest:
-        schema["maxLength"] = longest
-    if pattern:
-        schema["pattern"] = f"^{pattern}$"
-
-    def reader(value: object) -> str:
-        clean = _text(value)
-        if longest and len(clean.encode("utf-16-le")) // 2 > longest:
-            raise Unfit(f"String must contain at most {longest} character(s)")
-        if pattern and not re.fullmatch(pattern, clean):
-            raise Unfit("Invalid")
-        return clean
-
-    return Field(name, reader, about, schema)
-
-
-def uuid(name: str, about: str) -> Field:
-    def reader(value: object) -> UUID:
-        clean = _text(value)
-        if not _UUID.fullmatch(clean):
-            raise Unfit("Invalid uuid")
-        return UUID(clean)
-
-    return Field(name, reader, about, {"type": "string", "format": "uuid"})
-
-
-def integer(name: str, about: str, least: int = 0, most: int = _MOST) -> Field:
-    """A whole number, as a number or as a text that JavaScript reads as one: '' is 0."""
-
-    def reader(value: object) -> int:
-        number = _number(value)
-        messages = []
-        if not number.is_integer():
-            messages.append("Expected integer, received float")
-        if number < least:
-            messages.append(
-                "Number must be greater than 0"
-                if least == 1
-                else f"Number must be greater than or equal to {least}"
-            )
-        if number > most:
-            messages.append(f"Number must be less than or equal to {most}")
-        if messages:
-            raise Unfit(*messages)
-        return int(number)
-
-    schema = {"type": "integer", "minimum": least, "maximum": most}
-    return Field(name, reader, about, schema, missing="Expected number, received nan")
-
-
-def unit() -> Field:
-    def reader(value: object) -> Unit:
-        chosen = _UNITS.get(_text(value))
-        if chosen is None:
-            raise Unfit("Invalid unit")
-        return chosen
-
-    about = "Width of the buckets. Finer than the range allows is widened silently."
-    return Field("unit", reader, about, {"type": "string", "enum": list(_UNITS)})
-
-
-def timezone() -> Field:
-    def reader(value: object) -> Any:
-        try:
-            return time_zone(_text(value))
-        except Invalid:
-            raise Unfit("Invalid timezone") from None
-
-    schema = {"type": "string", "examples": ["Europe/Berlin"]}
-    return Field("timezone", reader, "IANA time zone that buckets are cut in, in any case.", schema)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise Unfit(f"Expected string, received {_type_name(value)}")
-    # Neither store can hold what is taken out here, so nothing stored could equal the text with it.
-    return storable(value)
-
-
-def _number(value: object) -> float:
-    number: float | None = None
-    if isinstance(value, str) and not value.strip():
-        number = 0.0
-    elif isinstance(value, int | float | str):
-        number = js_number(value)
-    if number is None or math.isnan(number):
-        raise Unfit("Expected number, received nan")
-    return number
-
-
-def _type_name(value: object) -> str:
-    names = {type(None): "null", bool: "boolean", list: "array", dict: "object", str: "string"}
-    return names.get(type(value), "number")
-
 
 START_AT: Final = integer("startAt", "First instant of the range, in ms since 1970.", _FIRST_MS, _LAST_MS)
 END_AT: Final = integer(
@@ -195,3 +29,14 @@ PAGING: Final = (
     SEARCH,
     optional(text("query", "The same as `search`."), ""),
 )
+
+
+def window(given: Mapping[str, Any]) -> Window:
+    """The rows of the page that PAGING's fields ask for."""
+    return Window(given["pageSize"], (given["page"] - 1) * given["pageSize"])
+
+
+def searched(given: Mapping[str, Any]) -> str:
+    """What PAGING's fields look for: the documentation calls it `query`, the reference `search`."""
+    text: str = given["search"] or given["query"]
+    return text

@@ -19,10 +19,11 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import auth as identity
+from app import parameters
 from app.context import ANONYMOUS, Ctx
-from app.errors import AppError, NotFound, Unauthenticated
+from app.errors import AppError, Hidden, NotFound, Unauthenticated
 from app.settings import Settings
-from rest_compat import auth, collect, errors, openapi, params, stats, tracker, websites
+from rest_compat import auth, collect, errors, openapi, stats, tracker, websites
 from rest_compat.deps import Answer, Asked, Call, Gone, Headers, Route, Verb
 
 GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
@@ -169,9 +170,9 @@ def _endpoint(route: Route, settings: Settings) -> Endpoint:
 
 async def _run(route: Route, verb: Verb, limit: int, call: Call) -> Answer:
     """Answer with a verb. What was sent is checked before who sent it (§1.2)."""
-    values: dict[str, Any] = params.read(route.query, call.query()) if route.query else {}
+    values: dict[str, Any] = parameters.read(route.query, call.query()) if route.query else {}
     if route.body is not None:
-        values |= params.read(route.body, await call.json(limit))
+        values |= parameters.read(route.body, await call.json(limit))
     asked = Asked(values, call.path, call.headers)
     try:
         return Answer(await call.runtime.run(ANONYMOUS, _operate, verb, asked, route.public))
@@ -184,7 +185,7 @@ def _operate(ctx: Ctx, verb: Verb, asked: Asked, public: bool) -> bytes:
     ctx.actor = identity.identify(ctx.keys, asked.headers)
     try:
         return orjson.dumps(verb(ctx, asked))
-    except NotFound:
+    except Hidden:
         # Only an admin, who sees everything, is told that there is nothing to see.
         if public or (ctx.user is not None and ctx.user.is_admin):
             raise

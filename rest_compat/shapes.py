@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from app.models import User, Website
-from app.websites import WebsitePage
+from app.paging import Page
 
+T = TypeVar("T")
 Json = dict[str, Any]
 
 
@@ -60,19 +61,15 @@ def website_row(one: Website) -> Json:
     }
 
 
-def page(rows: Iterable[Json], count: int, params: Json, order_by: str = "") -> Json:
+def page(found: Page[T], row: Callable[[T], Json], params: Mapping[str, Any], order_by: str = "") -> Json:
     """The envelope of every list; without an order there is no `orderBy`."""
     envelope: Json = {
-        "data": list(rows),
-        "count": count,
+        "data": [row(one) for one in found.rows],
+        "count": found.count,
         "page": params["page"],
         "pageSize": params["pageSize"],
     }
     return {**envelope, "orderBy": order_by} if order_by else envelope
-
-
-def website_page(found: WebsitePage, params: Json, order_by: str) -> Json:
-    return page(map(website_row, found.rows), found.count, params, order_by)
 
 
 def merged_languages(rows: Sequence[tuple[str | None, int]]) -> list[Json]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from app import websites
+from app import parameters, websites
 from app.context import Ctx
 from app.errors import Invalid
 from app.settings import Settings
@@ -178,15 +178,17 @@ def _bounds(period: Period) -> Json:
 
 def routes(settings: Settings) -> list[Route]:
     one = "/api/websites/{websiteId}"
-    compare = params.optional(
-        params.text("compare", "`yoy`: with the same days a year before; else with the period just before."),
+    compare = parameters.optional(
+        parameters.text(
+            "compare", "`yoy`: with the same days a year before; else with the period just before."
+        ),
         "",
     )
-    kind = params.text("type", f"One of {', '.join(METRICS)}, channel.")
-    listed = params.text("type", f"One of {', '.join(METRICS)}, segment, cohort.")
-    limit = params.optional(params.integer("limit", "Most rows."), 500)
-    offset = params.optional(params.integer("offset", "Rows left out at the beginning."), 0)
-    buckets = (*params.RANGE, params.unit(), params.timezone())
+    kind = parameters.text("type", f"One of {', '.join(METRICS)}, channel.")
+    listed = parameters.text("type", f"One of {', '.join(METRICS)}, segment, cohort.")
+    limit = parameters.optional(parameters.integer("limit", "Most rows."), 500)
+    offset = parameters.optional(parameters.integer("offset", "Rows left out at the beginning."), 0)
+    buckets = (*params.RANGE, parameters.unit(), parameters.timezone())
     point = {"x": "2026-11-10 00:00:00", "y": 5}
     figure = {"value": 6, "prev": 0}
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import websites
+from app import parameters, websites
 from app.context import Ctx
 from app.settings import Settings
 from app.stats import scope
@@ -25,21 +25,15 @@ _EXAMPLE: Final = {
     "deletedAt": None,
 }
 _OK: Final = {"ok": True}
-_NAME: Final = params.text("name", "Name of the website.", 100)
-_DOMAIN: Final = params.text("domain", "Domain of the website; not checked.", 500)
+_NAME: Final = parameters.text("name", "Name of the website.", 100)
+_DOMAIN: Final = parameters.text("domain", "Domain of the website; not checked.", 500)
 
 
 def own(ctx: Ctx, asked: Asked) -> object:
     given = asked.params
     order_by = given["orderBy"] if given["orderBy"] in websites.ORDERS else "name"
-    found = websites.own(
-        ctx,
-        search=given["search"] or given["query"],
-        order_by=order_by,
-        limit=given["pageSize"],
-        offset=(given["page"] - 1) * given["pageSize"],
-    )
-    return shapes.website_page(found, dict(given), order_by)
+    found = websites.own(ctx, params.window(given), search=params.searched(given), order_by=order_by)
+    return shapes.page(found, shapes.website_row, given, order_by)
 
 
 def create(ctx: Ctx, asked: Asked) -> object:
@@ -88,21 +82,23 @@ def date_range(ctx: Ctx, asked: Asked) -> object:
 
 def routes(settings: Settings) -> list[Route]:
     one = "/api/websites/{websiteId}"
-    share_id = params.text("shareId", "Text of the share link; null for none.", websites.MAX_SHARE_SLUG)
-    new_share_id = params.text(
+    share_id = parameters.text("shareId", "Text of the share link; null for none.", websites.MAX_SHARE_SLUG)
+    new_share_id = parameters.text(
         "shareId", "8 to 16 letters and digits; null ends sharing.", 0, "[a-zA-Z0-9]{8,16}"
     )
     new = (
         _NAME,
         _DOMAIN,
-        params.optional(share_id, None, nullable=True),
-        params.optional(params.uuid("teamId", "Team that owns the website."), None, nullable=True),
-        params.optional(params.uuid("id", "Id of the website; a random one if absent."), None, nullable=True),
+        parameters.optional(share_id, None, nullable=True),
+        parameters.optional(parameters.uuid("teamId", "Team that owns the website."), None, nullable=True),
+        parameters.optional(
+            parameters.uuid("id", "Id of the website; a random one if absent."), None, nullable=True
+        ),
     )
     changes = (
-        params.optional(_NAME),
-        params.optional(_DOMAIN),
-        params.optional(new_share_id, nullable=True),
+        parameters.optional(_NAME),
+        parameters.optional(_DOMAIN),
+        parameters.optional(new_share_id, nullable=True),
     )
     row = {**_EXAMPLE, "user": {"username": "admin", "id": _EXAMPLE["userId"]}}
     sent = {"name": "Example", "domain": "example.com"}

@@ -50,13 +50,13 @@ def test_ones_own_website(server: Server, cast: dict[str, Actor]) -> None:
     expected = {
         # actor: read, update, delete
         (cast["owner"]): ("yes", "yes", "yes"),
-        (cast["stranger"]): ("NotFound", "NotFound", "NotFound"),
-        (cast["viewer"]): ("NotFound", "NotFound", "NotFound"),
-        (cast["team-owner"]): ("NotFound", "NotFound", "NotFound"),
+        (cast["stranger"]): ("Hidden", "Hidden", "Hidden"),
+        (cast["viewer"]): ("Hidden", "Hidden", "Hidden"),
+        (cast["team-owner"]): ("Hidden", "Hidden", "Hidden"),
         Actor(Kind.USER, user_id=uuid4()): ("Unauthenticated", "Unauthenticated", "Unauthenticated"),
         ANONYMOUS: ("Unauthenticated", "Unauthenticated", "Unauthenticated"),
         share: ("yes", "Unauthenticated", "Unauthenticated"),
-        Actor(Kind.SHARE, website_id=uuid4()): ("NotFound", "NotFound", "NotFound"),
+        Actor(Kind.SHARE, website_id=uuid4()): ("Hidden", "Hidden", "Hidden"),
         # A user who opened a share link reads what it shows, and no more than that.
         Actor(Kind.USER, cast["stranger"].user_id, website_id=made): ("yes", "Denied", "Denied"),
         SYSTEM: ("yes", "yes", "yes"),
@@ -79,9 +79,9 @@ def test_a_teams_website(server: Server, cast: dict[str, Actor]) -> None:
     }
     changing = ("yes", "yes", "yes")
     assert {name: found[name] for name in found if name != "team"} == {
-        "owner": ("NotFound",) * 3,
-        "stranger": ("NotFound",) * 3,
-        "viewer": ("NotFound",) * 3,
+        "owner": ("Hidden",) * 3,
+        "stranger": ("Hidden",) * 3,
+        "viewer": ("Hidden",) * 3,
         "team-owner": changing,
         "team-manager": changing,
         "team-member": changing,

@@ -8,19 +8,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app import parameters
 from app.errors import Malformed
+from app.parameters import Field
 from app.stats.period import Unit
-from rest_compat import params
-from rest_compat.params import Field
 
-COUNT = params.integer("f", "", 1, 7)
-ANY = params.integer("f", "", -10)
-NAME = params.text("f", "", 5)
-CODE = params.text("f", "", 0, "[a-z]{2}")
+COUNT = parameters.integer("f", "", 1, 7)
+ANY = parameters.integer("f", "", -10)
+NAME = parameters.text("f", "", 5)
+CODE = parameters.text("f", "", 0, "[a-z]{2}")
 
 
 def read(field: Field, **sent: Any) -> Any:
-    return params.read((field,), sent)["f"]
+    return parameters.read((field,), sent)["f"]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def read(field: Field, **sent: Any) -> Any:
         (NAME, "a\0b\ud800", "ab\ufffd"),
         (CODE, "ab", "ab"),
         (
-            params.uuid("f", ""),
+            parameters.uuid("f", ""),
             "765B9D7C-35d0-4c93-a87f-c869a11eabf2",
             UUID("765b9d7c-35d0-4c93-a87f-c869a11eabf2"),
         ),
@@ -73,25 +73,25 @@ def test_read(field: Field, sent: Any, expected: Any) -> None:
         (NAME, {"f": "😀😀😀"}, "String must contain at most 5 character(s)"),
         (CODE, {"f": "abc"}, "Invalid"),
         (CODE, {"f": "ab\n"}, "Invalid"),
-        (params.uuid("f", ""), {"f": "765b9d7c35d04c93a87fc869a11eabf2"}, "Invalid uuid"),
-        (params.uuid("f", ""), {"f": 1}, "Expected string, received number"),
+        (parameters.uuid("f", ""), {"f": "765b9d7c35d04c93a87fc869a11eabf2"}, "Invalid uuid"),
+        (parameters.uuid("f", ""), {"f": 1}, "Expected string, received number"),
     ],
 )
 def test_refuse(field: Field, sent: dict[str, Any], problem: str) -> None:
     with pytest.raises(Malformed) as refused:
-        params.read((field,), sent)
+        parameters.read((field,), sent)
     assert refused.value.problems == [("f", problem)]
 
 
 @pytest.mark.parametrize("unit", ["minute", "hour", "day", "month", "year"])
 def test_units(unit: str) -> None:
-    assert params.read((params.unit(),), {"unit": unit}) == {"unit": Unit(unit)}
+    assert parameters.read((parameters.unit(),), {"unit": unit}) == {"unit": Unit(unit)}
 
 
 @pytest.mark.parametrize("unit", ["week", "Day", "", "quarter"])
 def test_units_that_are_none(unit: str) -> None:
     with pytest.raises(Malformed) as refused:
-        params.read((params.unit(),), {"unit": unit})
+        parameters.read((parameters.unit(),), {"unit": unit})
     assert refused.value.problems == [("unit", "Invalid unit")]
 
 
@@ -100,31 +100,31 @@ def test_units_that_are_none(unit: str) -> None:
     [("utc", "UTC"), ("europe/berlin", "Europe/Berlin"), ("Asia/Kathmandu", "Asia/Kathmandu")],
 )
 def test_time_zones(name: str, zone: str) -> None:
-    assert params.read((params.timezone(),), {"timezone": name}) == {"timezone": ZoneInfo(zone)}
+    assert parameters.read((parameters.timezone(),), {"timezone": name}) == {"timezone": ZoneInfo(zone)}
 
 
 @pytest.mark.parametrize("name", ["", "Mars/Olympus", "../../etc/passwd", "/etc/localtime", "a" * 5000, "\0"])
 def test_time_zones_that_are_none(name: str) -> None:
     with pytest.raises(Malformed) as refused:
-        params.read((params.timezone(),), {"timezone": name})
+        parameters.read((parameters.timezone(),), {"timezone": name})
     assert refused.value.problems == [("timezone", "Invalid timezone")]
 
 
 def test_optional_fields() -> None:
     fields = (
-        params.optional(params.text("left_out", "")),
-        params.optional(params.text("filled_in", ""), "default"),
-        params.optional(params.text("cleared", ""), nullable=True),
-        params.optional(params.text("sent", ""), "default"),
+        parameters.optional(parameters.text("left_out", "")),
+        parameters.optional(parameters.text("filled_in", ""), "default"),
+        parameters.optional(parameters.text("cleared", ""), nullable=True),
+        parameters.optional(parameters.text("sent", ""), "default"),
     )
     sent = {"cleared": None, "sent": "", "bogus": 1}
-    assert params.read(fields, sent) == {"filled_in": "default", "cleared": None, "sent": ""}
+    assert parameters.read(fields, sent) == {"filled_in": "default", "cleared": None, "sent": ""}
 
 
 def test_problems_come_in_the_order_of_the_table() -> None:
-    fields = (params.text("b", ""), COUNT, params.text("a", ""))
+    fields = (parameters.text("b", ""), COUNT, parameters.text("a", ""))
     with pytest.raises(Malformed) as refused:
-        params.read(fields, {"a": None, "b": 1})
+        parameters.read(fields, {"a": None, "b": 1})
     assert refused.value.problems == [
         ("b", "Expected string, received number"),
         ("f", "Expected number, received nan"),
@@ -135,5 +135,5 @@ def test_problems_come_in_the_order_of_the_table() -> None:
 @pytest.mark.parametrize("sent", [None, [], "text", 3])
 def test_no_object(sent: object) -> None:
     with pytest.raises(Malformed) as refused:
-        params.read((NAME,), sent)
+        parameters.read((NAME,), sent)
     assert refused.value.problems == []
