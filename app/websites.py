@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app import access
 from app.context import Ctx
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Hidden, Invalid
 from app.models import Share, Team, Website
 from app.paging import Key, Page, Window, page
 from app.sql import ordinal
@@ -84,7 +84,7 @@ def create(
     """
     creator = access.create_website(ctx, team_id)
     if team_id is not None and ctx.db.get(Team, team_id) is None:
-        raise NotFound("Team not found.", field="teamId")
+        raise Hidden("Team not found", field="teamId")
     _check(name, domain)
     if website_id is not None and ctx.db.get(Website, website_id) is not None:
         raise Conflict("That website ID is already taken.", field="id")

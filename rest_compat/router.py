@@ -23,7 +23,7 @@ from app import parameters
 from app.context import ANONYMOUS, Ctx
 from app.errors import AppError, Hidden, NotFound, Unauthenticated
 from app.settings import Settings
-from rest_compat import auth, collect, errors, openapi, stats, tracker, websites
+from rest_compat import auth, collect, errors, openapi, reports, stats, tracker, websites
 from rest_compat.deps import Answer, Asked, Call, Gone, Headers, Route, Verb
 
 GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
@@ -31,6 +31,7 @@ GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Access": auth.routes,
     "Websites": websites.routes,
     "Statistics": stats.routes,
+    "Reports": reports.routes,
     "Tracker": tracker.routes,
 }
 
