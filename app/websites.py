@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -11,17 +10,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import joinedload
 from sqlalchemy.sql.expression import ColumnElement
 
-from app import access
+from app import access, shares
 from app.context import Ctx
 from app.errors import Conflict, Hidden, Invalid
-from app.models import Share, Team, Website
+from app.models import Team, Website
 from app.paging import Key, Page, Window, page
 from app.sql import ordinal
 
 MAX_NAME: Final = 100
 MAX_DOMAIN: Final = 500
-MAX_SHARE_SLUG: Final = 50
-_SLUG: Final = re.compile(r"[a-zA-Z0-9]{8,16}")
 
 # What a list of websites can be ordered by.
 _ID: Final = Website.__table__.c.website_id
@@ -100,9 +97,7 @@ def create(
     )
     ctx.db.add(website)
     if share_slug is not None:
-        if not 1 <= len(share_slug) <= MAX_SHARE_SLUG:
-            raise Invalid(f"A share id has 1 to {MAX_SHARE_SLUG} characters", field="shareId")
-        _share(ctx, website, share_slug)
+        shares.add(ctx, website, share_slug, is_default=True)
     ctx.db.flush()
     ctx.after_commit.append(lambda: ctx.runtime.website_changed(website.website_id))
     return website
@@ -127,11 +122,12 @@ def update(
     website.name, website.domain, website.updated_at = new_name, new_domain, ctx.now
     if not isinstance(share_slug, Keep) and share_slug != website.share_slug:
         if share_slug is not None:
-            check_slug(share_slug)
-        website.shares.clear()
-        ctx.db.flush()
+            shares.check_slug(share_slug)
+        if website.default_share is not None:
+            website.shares.remove(website.default_share)
+            ctx.db.flush()
         if share_slug is not None:
-            _share(ctx, website, share_slug)
+            shares.add(ctx, website, share_slug, is_default=True)
     ctx.db.flush()
     return website
 
@@ -162,23 +158,9 @@ def reset(ctx: Ctx, website_id: UUID) -> Website:
     return website
 
 
-def check_slug(slug: str) -> None:
-    """Raise Invalid unless a share's slug is one that is hard to guess and easy to pass on."""
-    if not _SLUG.fullmatch(slug):
-        raise Invalid("A share id has 8 to 16 letters and digits", field="shareId")
-
-
 def _check(name: str, domain: str) -> None:
     for field, value, limit in (("name", name, MAX_NAME), ("domain", domain, MAX_DOMAIN)):
         if len(value) > limit:
             raise Invalid(f"{field} must contain at most {limit} characters", field=field)
         if "\0" in value:
             raise Invalid(f"{field} must not contain NUL characters", field=field)
-
-
-def _share(ctx: Ctx, website: Website, slug: str) -> None:
-    if "\0" in slug:
-        raise Invalid("A share id must not contain NUL characters", field="shareId")
-    if ctx.db.scalar(sa.select(Share.share_id).where(Share.slug == slug)) is not None:
-        raise Conflict("That share ID is already taken.", field="shareId")
-    website.shares.insert(0, Share(slug=slug, created_at=ctx.now))

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import strawberry
 
-from app import websites
+from app import shares
 from app.errors import Invalid
 from app.stats.period import Last, Period, last, time_zone
 from app.stats.zones import UTC
@@ -121,7 +121,7 @@ class CreateWebsiteInput:
         for name in ("name", "domain"):
             not_empty(getattr(self, name), name)
         if self.share_id is not None:
-            websites.check_slug(self.share_id)
+            shares.check_slug(self.share_id)
         return self
 
     def uuid(self) -> UUID | None:

@@ -76,7 +76,7 @@ class Query:
     ) -> Share | None:
         context = info.context
         opened = await context.run(auth.open_share, to_text(slug, "slug"))
-        reader = Actor(Kind.SHARE, website_id=opened.website_id)
+        reader = Actor(Kind.SHARE, website_id=opened.website_id, share_id=opened.share_id)
         website = await context.runtime.run(
             reader, lambda ctx: Website.of(ctx, websites.get(ctx, opened.website_id))
         )

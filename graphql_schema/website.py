@@ -71,7 +71,7 @@ class Website:
     @classmethod
     def of(cls, ctx: Ctx, row: models.Website) -> Website:
         """To be called within the operation that read the row."""
-        owner = row.owner if ctx.actor.website_id != row.website_id else None
+        owner = row.owner if ctx.shared_website_id != row.website_id else None
         return cls(
             id=strawberry.ID(str(row.website_id)),
             name=row.name,

@@ -32,8 +32,9 @@ def verify(ctx: Ctx, asked: Asked) -> object:
 
 def me(ctx: Ctx, asked: Asked) -> object:
     access.authenticated(ctx)
-    share = auth.share_actor(ctx.keys, asked.headers.get("x-umami-share-token", ""))
-    opened = {"websiteId": str(share.website_id), "iat": share.issued_at} if share.website_id else None
+    opened = None
+    if ctx.shared_website_id is not None:
+        opened = {"websiteId": str(ctx.shared_website_id), "iat": ctx.actor.issued_at}
     if ctx.user is None:
         return {"user": None, "shareToken": opened}
     return {

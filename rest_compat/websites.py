@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import parameters, websites
+from app import parameters, shares, websites
 from app.context import Ctx
 from app.settings import Settings
 from app.stats import scope
@@ -82,7 +82,7 @@ def date_range(ctx: Ctx, asked: Asked) -> object:
 
 def routes(settings: Settings) -> list[Route]:
     one = "/api/websites/{websiteId}"
-    share_id = parameters.text("shareId", "Text of the share link; null for none.", websites.MAX_SHARE_SLUG)
+    share_id = parameters.text("shareId", "Text of the share link; null for none.", shares.MAX_SLUG)
     new_share_id = parameters.text(
         "shareId", "8 to 16 letters and digits; null ends sharing.", 0, "[a-zA-Z0-9]{8,16}"
     )

@@ -151,7 +151,7 @@ def test_share(live: Server, shared: tuple[str, Headers]) -> None:
     website, share = shared
     token = share["x-umami-share-token"]
     claims = jwt.decode(token, S, ["HS256"])
-    assert claims == {"websiteId": website, "iat": claims["iat"]}
+    assert claims == {"websiteId": website, "iat": claims["iat"], "share": claims["share"]}
     assert live.get(f"/api/websites/{website}", headers=share)["id"] == website
     # Reading that one website is all it gives.
     other = live.create_website()
@@ -169,12 +169,20 @@ def test_share(live: Server, shared: tuple[str, Headers]) -> None:
     assert live.get(f"/api/websites/{website}")["name"] == "Example"
 
 
-def test_a_share_token_outlives_its_link(live: Server, shared: tuple[str, Headers]) -> None:
+def test_a_share_token_ends_with_its_link(live: Server, shared: tuple[str, Headers]) -> None:
     website, share = shared
     slug = live.get(f"/api/websites/{website}")["shareId"]
     live.client.post(f"/api/websites/{website}", json={"shareId": None}, headers=live.admin)
     assert live.client.get(f"/api/share/{slug}").status_code == 404
-    assert live.get(f"/api/websites/{website}", headers=share)["shareId"] is None
+    assert live.client.get(f"/api/websites/{website}", headers=share).status_code == 401
+    assert live.client.get("/api/me", headers=share).status_code == 401
+
+
+def test_a_share_token_that_umami_made(live: Server, live_website: str) -> None:
+    """It names no share, so there is none that could have ended."""
+    token = live.runtime.keys.sign({"websiteId": live_website})
+    headers = {"x-umami-share-token": token}
+    assert live.get(f"/api/websites/{live_website}", headers=headers)["id"] == live_website
 
 
 @pytest.mark.parametrize("slug", ["nothing-here", "%00", "a%00b", "%F0%9F%98%80", "x" * 3000])
