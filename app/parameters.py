@@ -78,9 +78,11 @@ def read(fields: Sequence[Field], sent: object) -> dict[str, Any]:
     return values
 
 
-def text(name: str, about: str, longest: int = 0, pattern: str = "") -> Field:
-    """A text of at most `longest` characters (0: any), all of it fitting `pattern` if there is one."""
+def text(name: str, about: str, longest: int = 0, pattern: str = "", *, shortest: int = 0) -> Field:
+    """A text of `shortest` to `longest` characters (0: any), all of it fitting `pattern` if there is one."""
     schema: dict[str, Any] = {"type": "string"}
+    if shortest:
+        schema["minLength"] = shortest
     if longest:
         schema["maxLength"] = longest
     if pattern:
@@ -88,13 +90,30 @@ def text(name: str, about: str, longest: int = 0, pattern: str = "") -> Field:
 
     def reader(value: object) -> str:
         clean = _text(value)
-        if longest and len(clean.encode("utf-16-le")) // 2 > longest:
+        length = len(clean.encode("utf-16-le")) // 2  # as JavaScript counts
+        if length < shortest:
+            raise Unfit(f"String must contain at least {shortest} character(s)")
+        if longest and length > longest:
             raise Unfit(f"String must contain at most {longest} character(s)")
         if pattern and not re.fullmatch(pattern, clean):
             raise Unfit("Invalid")
         return clean
 
     return Field(name, reader, about, schema)
+
+
+def choice(name: str, about: str, values: Sequence[str]) -> Field:
+    """One of some texts."""
+
+    def reader(value: object) -> str:
+        if value not in values:
+            allowed = " | ".join(f"'{one}'" for one in values)
+            if not isinstance(value, str):
+                raise Unfit(f"Expected {allowed}, received {_type_name(value)}")
+            raise Unfit(f"Invalid enum value. Expected {allowed}, received '{storable(value)}'")
+        return str(value)
+
+    return Field(name, reader, about, {"type": "string", "enum": list(values)})
 
 
 def uuid(name: str, about: str) -> Field:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 from sqlalchemy.sql.expression import ColumnElement
 
 from app import access, shares
 from app.context import Ctx
-from app.errors import Conflict, Hidden, Invalid
-from app.models import Team, Website
+from app.errors import Conflict, Denied, Invalid
+from app.models import Membership, Website
 from app.paging import Key, Page, Window, page
 from app.sql import ordinal
 
@@ -66,6 +66,43 @@ def listed(
     return page(ctx, query, (Key(ORDERS.get(order_by, ORDERS["name"])), Key(_ID)), window)
 
 
+def of_user(
+    ctx: Ctx, user_id: UUID, window: Window, *, search: str = "", order_by: str = "name"
+) -> Page[Website]:
+    """The websites that a user owns itself, for admins and the user. As `own`; raises as `access.user_account`."""
+    access.user_account(ctx, user_id, "user:view")
+    return listed(ctx, Website.user_id == user_id, window, search, order_by)
+
+
+def every(ctx: Ctx, window: Window, *, search: str = "") -> Page[Website]:
+    """All websites there are, those without an owner too; for admins."""
+    access.admin(ctx, "users:view")
+    return listed(ctx, sa.true(), window, search)
+
+
+def within_reach(
+    ctx: Ctx, user_id: UUID, window: Window, *, search: str = "", owned_teams: bool, all_teams: bool
+) -> Page[Website]:
+    """The websites of a user and of the teams it owns, or of all its teams; for admins."""
+    access.admin(ctx, "users:view")
+    which = [Website.user_id == user_id]
+    if owned_teams or all_teams:
+        teams = sa.select(Membership.team_id).where(Membership.user_id == user_id)
+        which.append(
+            Website.team_id.in_(teams if all_teams else teams.where(Membership.role == "team-owner"))
+        )
+    return listed(ctx, sa.or_(*which), window, search)
+
+
+def counts(ctx: Ctx, column: InstrumentedAttribute[UUID | None], ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many websites each of these users (`Website.user_id`) or teams (`Website.team_id`) has; none is left out.
+
+    Whoever calls it has checked that the actor may see them.
+    """
+    found = ctx.db.execute(sa.select(column, sa.func.count()).where(column.in_(ids)).group_by(column)).all()
+    return dict.fromkeys(ids, 0) | {one: number for one, number in found if one is not None}
+
+
 def create(
     ctx: Ctx,
     *,
@@ -80,8 +117,6 @@ def create(
     Raises Denied without the permission, Invalid for a bad name or domain, Conflict for an id or a share slug in use.
     """
     creator = access.create_website(ctx, team_id)
-    if team_id is not None and ctx.db.get(Team, team_id) is None:
-        raise Hidden("Team not found", field="teamId")
     _check(name, domain)
     if website_id is not None and ctx.db.get(Website, website_id) is not None:
         raise Conflict("That website ID is already taken.", field="id")
@@ -128,6 +163,29 @@ def update(
             ctx.db.flush()
         if share_slug is not None:
             shares.add(ctx, website, share_slug, is_default=True)
+    ctx.db.flush()
+    return website
+
+
+def transfer(
+    ctx: Ctx, website_id: UUID, *, user_id: UUID | None = None, team_id: UUID | None = None
+) -> Website:
+    """Hand a team's website to oneself (`user_id`), or one's own to a team. With both, `user_id` counts.
+
+    Raises as `access.website` and `access.team`, Denied for another user than oneself, Invalid without either.
+    """
+    if user_id is not None:
+        website = access.website(ctx, website_id, "website:transfer-to-user")
+        if ctx.user is None or ctx.user.user_id != user_id:
+            raise Denied("A website can be transferred to yourself only")
+        website.user_id, website.team_id = user_id, None
+    elif team_id is not None:
+        website = access.website(ctx, website_id, "website:transfer-to-team")
+        access.team(ctx, team_id, "team:receive-website")
+        website.user_id, website.team_id = None, team_id
+    else:
+        raise Invalid
+    website.updated_at = ctx.now
     ctx.db.flush()
     return website
 

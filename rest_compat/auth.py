@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import access, auth, parameters
+from app import access, auth, parameters, users
 from app.context import Ctx
 from app.settings import Settings
 from rest_compat import shapes
@@ -44,6 +44,11 @@ def me(ctx: Ctx, asked: Asked) -> object:
     }
 
 
+def change_password(ctx: Ctx, asked: Asked) -> object:
+    given = asked.params
+    return shapes.account(users.change_password(ctx, given["currentPassword"], given["newPassword"]))
+
+
 def share(ctx: Ctx, asked: Asked) -> object:
     opened = auth.open_share(ctx, asked.text("shareId"))
     return {"websiteId": str(opened.website_id), "token": opened.token}
@@ -78,6 +83,19 @@ def routes(settings: Settings) -> list[Route]:
             "Who asks",
             me,
             example={"user": _USER_EXAMPLE, "token": "eyJhbGciOiJIUzI1NiJ9…", "shareToken": None},
+        ),
+        Route(
+            "POST",
+            "/api/me/password",
+            "Change one's own password",
+            change_password,
+            body=(
+                parameters.text("currentPassword", "The password until now."),
+                parameters.text("newPassword", "The new one.", shortest=users.MIN_PASSWORD),
+            ),
+            request_example={"currentPassword": "…", "newPassword": "…"},
+            example={name: value for name, value in _USER_EXAMPLE.items() if name != "isAdmin"},
+            also={400: {"error": "Current password is incorrect"}},
         ),
         Route(
             "GET",

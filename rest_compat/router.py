@@ -23,12 +23,14 @@ from app import parameters
 from app.context import ANONYMOUS, Ctx
 from app.errors import AppError, Hidden, NotFound, Unauthenticated
 from app.settings import Settings
-from rest_compat import auth, collect, errors, openapi, reports, stats, tracker, websites
+from rest_compat import auth, collect, errors, openapi, reports, stats, teams, tracker, users, websites
 from rest_compat.deps import Answer, Asked, Call, Gone, Headers, Route, Verb
 
 GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Collecting": collect.routes,
     "Access": auth.routes,
+    "Users": users.routes,
+    "Teams": teams.routes,
     "Websites": websites.routes,
     "Statistics": stats.routes,
     "Reports": reports.routes,
