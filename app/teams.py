@@ -12,7 +12,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from app import access, websites
 from app.access import MANAGE, TEAM_ROLES
 from app.context import Ctx
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import Conflict, Denied, Invalid, NotFound
 from app.models import Membership, Team, User, Website
 from app.paging import Key, Page, Window, page
 from app.security import random_code
@@ -80,6 +80,14 @@ def update(ctx: Ctx, team_id: UUID, *, name: str | Keep = KEEP, access_code: str
     team.updated_at = ctx.now
     ctx.db.flush()
     return team
+
+
+def access_code(ctx: Ctx, team_id: UUID) -> str | None:
+    """What users join a team with, None for those who may see the team but not change it. Raises as `access.team`."""
+    try:
+        return access.team(ctx, team_id, "team:update").access_code
+    except Denied:
+        return None
 
 
 def renew_access_code(ctx: Ctx, team_id: UUID) -> Team:

@@ -174,6 +174,7 @@ def transfer(
 
     Raises as `access.website` and `access.team`, Denied for another user than oneself, Invalid without either.
     """
+    access.view_website(ctx, website_id)
     if user_id is not None:
         website = access.website(ctx, website_id, "website:transfer-to-user")
         if ctx.user is None or ctx.user.user_id != user_id:

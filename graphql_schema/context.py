@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar
+from dataclasses import dataclass, field
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import strawberry
 from starlette.requests import HTTPConnection
 
 from app import auth
 from app.context import ANONYMOUS, Actor, Ctx, Runtime
+from app.errors import TooMany
 from app.ingest.collect import Collector, Request
 from app.security import Keys
+from graphql_schema.loaders import Loaders
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+MAX_LOGINS: Final = 3
 
 
 @dataclass(slots=True)
@@ -30,10 +34,21 @@ class Context:
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
     logins: int = 0  # tried so far by this request or socket
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.run)
 
     async def run(self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one verb of the core as the actor who asks."""
         return await self.runtime.run(self.actor, verb, *args, **kwargs)
+
+    def count_login(self) -> None:
+        """Count a password that is tried. Raises TooMany past the bound: each costs a tenth of a second by design, and
+        aliases would try a list of passwords in one request."""
+        self.logins += 1
+        if self.logins > MAX_LOGINS:
+            raise TooMany(f"A request may log in {MAX_LOGINS} times")
 
     async def identify_socket(self) -> None:
         """Take the actor from `connection_init`: browsers cannot set headers on a socket."""

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Annotated
 
 import strawberry
 
 from app import auth, websites
-from app.context import Actor, Ctx, Kind
+from app.context import Actor, Kind
 from app.stats.filters import MAX_CONDITIONS
 from app.stats.period import MAX_BUCKETS
 from graphql_schema import filters, inputs
-from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, window
+from graphql_schema.connections import MAX_PAGE, After, Connection, First
 from graphql_schema.context import Info
 from graphql_schema.inputs import to_text
+from graphql_schema.teams import Search, TeamQueries
 from graphql_schema.types import resolved, website_id
-from graphql_schema.website import User, Website
+from graphql_schema.users import UserQueries
+from graphql_schema.website import Website, website_page
 
 
 @strawberry.type(description="A share link: one website, readable by anyone who knows the link.")
@@ -47,11 +48,7 @@ class Limits:
 
 
 @strawberry.type(description="What can be asked.")
-class Query:
-    @resolved("The user who asks; null for anyone who is not logged in.")
-    async def me(self, info: Info) -> User | None:
-        return await info.context.run(lambda ctx: User.of(ctx.user) if ctx.user else None)
-
+class Query(UserQueries, TeamQueries):
     @resolved("A website that you may read. Error `not-found` if there is none.")
     async def website(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id, a UUID.")]
@@ -68,7 +65,25 @@ class Query:
             str | None, strawberry.argument(description="Part of the name or domain, upper or lower case.")
         ] = None,
     ) -> Connection[Website] | None:
-        return await info.context.run(_websites, first, after, search)
+        return await info.context.run(
+            website_page,
+            lambda ctx, asked, text: websites.own(ctx, asked, search=text),
+            first,
+            after,
+            search,
+        )
+
+    @resolved("All websites of this server by name, those without an owner too. For admins.")
+    async def all_websites(
+        self, info: Info, first: First = 20, after: After = None, search: Search = None
+    ) -> Connection[Website] | None:
+        return await info.context.run(
+            website_page,
+            lambda ctx, asked, text: websites.every(ctx, asked, search=text),
+            first,
+            after,
+            search,
+        )
 
     @resolved("The website behind a share link. Error `not-found` if there is none.")
     async def share(
@@ -101,18 +116,3 @@ class Query:
     @resolved("Version of this server.")
     def version(self) -> str:
         return version("dashi-analytics")
-
-
-def _websites(ctx: Ctx, first: int, after: str | None, search: str | None) -> Connection[Website]:
-    asked = window(first, after, (str, str))
-    if asked.after is not None:
-        name, last_id = asked.after
-        asked = replace(asked, after=(name, website_id(last_id)))
-    page = websites.own(ctx, asked, search=to_text(search, "search"))
-    return connection(
-        page.rows,
-        first,
-        lambda row: Website.of(ctx, row),
-        lambda row: (row.name, str(row.website_id)),
-        page.count,
-    )
