@@ -50,6 +50,15 @@ class Listing:
     order: tuple[str, ...]
     limit: int = MAX_ROWS
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the rows are ordered by."""
+        return tuple(name.removeprefix("-") for name in self.order)
+
+    def position(self, row: DataCount) -> tuple[str | int, ...]:
+        """Where a row stands, as `Window.after` takes it."""
+        return tuple(getattr(row, name) or "" for name in self.names)
+
 
 @dataclass(frozen=True, slots=True)
 class DataTotals:
