@@ -175,7 +175,7 @@ def _parts(where: EventFilter, depth: int) -> Iterator[Filter]:
         raise Invalid(f"A filter nests at most {_MAX_DEPTH} levels", field="where")
     for name in FIELDS:
         if given := getattr(where, name):
-            yield from _conditions(name, given)
+            yield from to_conditions(name, given)
     if where.property:
         yield from _properties(where.property)
     for part in where.and_ or ():
@@ -200,7 +200,8 @@ def _whole(where: EventFilter, key: str, depth: int) -> Filter:
     return found
 
 
-def _conditions(name: str, given: StringFilter) -> Iterator[Condition]:
+def to_conditions(name: str, given: StringFilter) -> Iterator[Condition]:
+    """The conditions on this field, one for each operator. Raises Invalid for what would match everything or nothing."""
     key = to_camel_case(name)
     for operator, value in _operators(given, key).items():
         values = value if isinstance(value, list) else [_text(value)]

@@ -23,7 +23,20 @@ from app import parameters
 from app.context import ANONYMOUS, Ctx
 from app.errors import AppError, Hidden, NotFound, Unauthenticated
 from app.settings import Settings
-from rest_compat import auth, collect, errors, openapi, reports, stats, teams, tracker, users, websites
+from rest_compat import (
+    auth,
+    collect,
+    errors,
+    events,
+    export,
+    openapi,
+    reports,
+    stats,
+    teams,
+    tracker,
+    users,
+    websites,
+)
 from rest_compat.deps import Answer, Asked, Call, Gone, Headers, Route, Verb
 
 GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
@@ -33,6 +46,8 @@ GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Teams": teams.routes,
     "Websites": websites.routes,
     "Statistics": stats.routes,
+    "Events": events.routes,
+    "Export": export.routes,
     "Reports": reports.routes,
     "Tracker": tracker.routes,
 }

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Final
 
 from app import parameters, websites
 from app.context import Ctx
@@ -14,15 +12,12 @@ from app.errors import Invalid
 from app.settings import Settings
 from app.stats import channels, events, queries
 from app.stats.filters import Condition, Operator
-from app.stats.period import ALL_TIME, Period, Unit
+from app.stats.period import Period, Unit
 from app.stats.scope import Scope, open_scope
 from rest_compat import filters, params, shapes
 from rest_compat.deps import Asked, Route
 from rest_compat.shapes import Json
 
-_UTC: Final = ZoneInfo("UTC")
-# What the dashboard sends for "all time".
-_ALL_TIME: Final = (0, 1)
 _FIGURES: Final = ("pageviews", "visitors", "visits", "bounces", "totaltime")
 
 
@@ -141,7 +136,7 @@ def metrics(ctx: Ctx, asked: Asked) -> object:
 def values(ctx: Ctx, asked: Asked) -> object:
     kind = asked.params["type"]
     metric = METRICS.get(kind)
-    scope = open_scope(ctx, asked.id("websiteId"), _period(asked.params))
+    scope = open_scope(ctx, asked.id("websiteId"), params.period(asked.params))
     if kind in ("segment", "cohort"):
         return []
     if metric is None:
@@ -154,18 +149,7 @@ def _scope(ctx: Ctx, asked: Asked, *more: Condition) -> Scope:
     website_id = asked.id("websiteId")
     # Before the filters: who may not see the website is not told what it lacks.
     websites.get(ctx, website_id)
-    return open_scope(ctx, website_id, _period(asked.params), filters.where(asked.params, *more))
-
-
-def _period(given: Mapping[str, Any]) -> Period:
-    zone = given.get("timezone", _UTC)
-    if (given["startAt"], given["endAt"]) == _ALL_TIME:
-        return ALL_TIME(zone)
-    return Period(_at(given["startAt"]), _at(given["endAt"]), zone)
-
-
-def _at(milliseconds: int) -> dt.datetime:
-    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=milliseconds)
+    return open_scope(ctx, website_id, params.period(asked.params), filters.where(asked.params, *more))
 
 
 def _compared(scope: Scope, asked: Asked) -> Period:

@@ -17,6 +17,7 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app.errors import Invalid
 from app.sql import begins, contains, ends, matches, ordinal
+from app.stats.fields import Field
 from app.stats.fields import field as field_of
 from app.stats.regex import portable
 from app.tables import BOOLEAN, NUMBER, event, event_data
@@ -154,7 +155,7 @@ def _patterns(where: Filter) -> int:
 def _expression(where: Filter, data: ColumnElement[bool]) -> ColumnElement[bool]:
     match where:
         case Condition():
-            return _compared(where)
+            return compared(where, field_of(where.field))
         case Property():
             return _with_property(where, data)
         case And(filters):
@@ -182,8 +183,8 @@ _MANY: Final = {Operator.IN, Operator.NOT_IN}
 _TRUTH: Final = {("true",): True, ("false",): False}
 
 
-def _compared(where: Condition) -> ColumnElement[bool]:
-    field = field_of(where.field)
+def compared(where: Condition, field: Field) -> ColumnElement[bool]:
+    """The condition over this field, whatever field it names. Raises Invalid for what makes no sense."""
     values = tuple(checked(value, where.field) for value in where.values)
     if where.operator is Operator.IS_SET:
         if values not in _TRUTH:
