@@ -172,6 +172,40 @@ def timezone() -> Field:
     return Field("timezone", reader, "IANA time zone that buckets are cut in, in any case.", schema)
 
 
+def choice(name: str, about: str, options: Mapping[str, Any]) -> Field:
+    """One of the names in `options`, read as what it stands for there."""
+
+    def reader(value: object) -> Any:
+        chosen = _text(value)
+        if chosen not in options:
+            expected = " | ".join(f"'{option}'" for option in options)
+            raise Unfit(f"Invalid enum value. Expected {expected}, received '{chosen}'")
+        return options[chosen]
+
+    return Field(name, reader, about, {"type": "string", "enum": list(options)})
+
+
+def records(name: str, about: str, fields: Sequence[Field], least: int = 0) -> Field:
+    """A list of at least `least` objects, each read as its fields say. What is wrong within one is not told (§1.2)."""
+
+    def reader(value: object) -> tuple[dict[str, Any], ...]:
+        if not isinstance(value, list):
+            raise Unfit(f"Expected array, received {_type_name(value)}")
+        if len(value) < least:
+            raise Unfit(f"Array must contain at least {least} element(s)")
+        try:
+            return tuple(read(fields, one) for one in value)
+        except Malformed:
+            raise Unfit("") from None
+
+    items = {
+        "type": "object",
+        "properties": {one.name: {**one.schema, "description": one.text} for one in fields},
+        "required": [one.name for one in fields if one.required],
+    }
+    return Field(name, reader, about, {"type": "array", "items": items, "minItems": least})
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise Unfit(f"Expected string, received {_type_name(value)}")
