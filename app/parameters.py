@@ -102,20 +102,6 @@ def text(name: str, about: str, longest: int = 0, pattern: str = "", *, shortest
     return Field(name, reader, about, schema)
 
 
-def choice(name: str, about: str, values: Sequence[str]) -> Field:
-    """One of some texts."""
-
-    def reader(value: object) -> str:
-        if value not in values:
-            allowed = " | ".join(f"'{one}'" for one in values)
-            if not isinstance(value, str):
-                raise Unfit(f"Expected {allowed}, received {_type_name(value)}")
-            raise Unfit(f"Invalid enum value. Expected {allowed}, received '{storable(value)}'")
-        return str(value)
-
-    return Field(name, reader, about, {"type": "string", "enum": list(values)})
-
-
 def uuid(name: str, about: str) -> Field:
     def reader(value: object) -> UUID:
         clean = _text(value)
@@ -172,17 +158,19 @@ def timezone() -> Field:
     return Field("timezone", reader, "IANA time zone that buckets are cut in, in any case.", schema)
 
 
-def choice(name: str, about: str, options: Mapping[str, Any]) -> Field:
-    """One of the names in `options`, read as what it stands for there."""
+def choice(name: str, about: str, options: Mapping[str, Any] | Sequence[str]) -> Field:
+    """One of some texts; of a mapping, read as what it stands for there."""
+    meanings = options if isinstance(options, Mapping) else {option: option for option in options}
+    expected = " | ".join(f"'{option}'" for option in meanings)
 
     def reader(value: object) -> Any:
-        chosen = _text(value)
-        if chosen not in options:
-            expected = " | ".join(f"'{option}'" for option in options)
-            raise Unfit(f"Invalid enum value. Expected {expected}, received '{chosen}'")
-        return options[chosen]
+        if not isinstance(value, str):
+            raise Unfit(f"Expected {expected}, received {_type_name(value)}")
+        if value not in meanings:
+            raise Unfit(f"Invalid enum value. Expected {expected}, received '{storable(value)}'")
+        return meanings[value]
 
-    return Field(name, reader, about, {"type": "string", "enum": list(options)})
+    return Field(name, reader, about, {"type": "string", "enum": list(meanings)})
 
 
 def records(name: str, about: str, fields: Sequence[Field], least: int = 0) -> Field:
