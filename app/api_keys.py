@@ -7,6 +7,7 @@ Only a user who is logged in in person makes, lists and revokes keys, so that a 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
@@ -25,6 +26,7 @@ from app.security import digest, hint, random_api_key
 MAX_NAME: Final = 100
 MAX_KEYS: Final = 100  # of one user, expired ones too
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _COLUMNS: Final = ApiKey.__table__.c
 
 
@@ -113,5 +115,6 @@ def check_name(name: str) -> None:
     """Raise Invalid unless the name is one that people can tell a key by."""
     if not name.strip() or len(name) > MAX_NAME:
         raise Invalid(f"A name has 1 to {MAX_NAME} characters", field="name")
-    if "\0" in name:
-        raise Invalid("name must not contain NUL characters", field="name")
+    if _CONTROL.search(name):
+        # Names are shown on terminals, which obey them.
+        raise Invalid("name must not contain control characters", field="name")

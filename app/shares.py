@@ -103,6 +103,15 @@ def revoke(ctx: Ctx, share_id: UUID) -> Share:
     return share
 
 
+def shown_slug(ctx: Ctx, website: Website) -> str | None:
+    """The slug of a website's default share. Who reads the website by another share is not told: that one may end."""
+    default = website.default_share
+    by_share = ctx.shared_website_id == website.website_id
+    if default is None or (by_share and ctx.actor.share_id != default.share_id):
+        return None
+    return default.slug
+
+
 def check_slug(slug: str, field: str = "shareId") -> None:
     """Raise Invalid unless a share's slug is one that is hard to guess and easy to pass on."""
     if not _SLUG.fullmatch(slug):

@@ -8,18 +8,18 @@ import strawberry
 
 from app import auth, websites
 from app.context import Ctx
-from app.errors import AppError, Invalid, Malformed, TooMany
+from app.errors import AppError, Invalid, Malformed
 from app.ingest.collect import Accepted, Outcome
 from app.ingest.payload import parse_hit
 from app.websites import KEEP
+from graphql_schema.api_keys import ApiKeyMutations
 from graphql_schema.context import Info
 from graphql_schema.inputs import MAX_BATCH, CreateWebsiteInput, TrackInput, UpdateWebsiteInput, to_text
+from graphql_schema.shares import ShareMutations
 from graphql_schema.types import resolved, website_id
 from graphql_schema.website import User, Website
 
 _WebsiteId = Annotated[strawberry.ID, strawberry.argument(description="The website's id, a UUID.")]
-
-MAX_LOGINS: Final = 3
 
 
 @strawberry.type(description="A successful login.")
@@ -57,7 +57,7 @@ class TrackResult:
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation:
+class Mutation(ApiKeyMutations, ShareMutations):
     @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
         self,
@@ -65,10 +65,7 @@ class Mutation:
         username: Annotated[str, strawberry.argument(description="The user's name.")],
         password: Annotated[str, strawberry.argument(description="The user's password.")],
     ) -> Login | None:
-        info.context.logins += 1
-        if info.context.logins > MAX_LOGINS:
-            # Each costs a tenth of a second by design, and aliases would try a list of passwords in one request.
-            raise TooMany(f"A request may log in {MAX_LOGINS} times")
+        info.context.count_login()
 
         def verb(ctx: Ctx) -> Login:
             found = auth.login(ctx, to_text(username, "username"), password)

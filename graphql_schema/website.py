@@ -8,20 +8,22 @@ from uuid import UUID
 
 import strawberry
 
-from app import models
+from app import models, shares
 from app.context import Actor, Ctx
 from app.stats.queries import active_visitors, values
 from app.stats.scope import date_range, open_scope
 from graphql_schema.analytics import Analytics
+from graphql_schema.api_keys import ApiKeyFields
 from graphql_schema.connections import MAX_PAGE
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import PeriodInput, to_period, to_text
+from graphql_schema.shares import ShareLink
 from graphql_schema.types import Int64, page_size, resolved
 
 
 @strawberry.type(description="Someone who can log in.")
-class User:
+class User(ApiKeyFields):
     id: strawberry.ID = strawberry.field(description="UUID.")
     username: str = strawberry.field(description="The name to log in with.")
     role: str = strawberry.field(description="`admin`, `user` or `view-only`.")
@@ -79,7 +81,7 @@ class Website:
             created_at=row.created_at,
             updated_at=row.updated_at,
             reset_at=row.reset_at,
-            share_id=row.share_slug,
+            share_id=shares.shown_slug(ctx, row),
             owner=Owner(id=strawberry.ID(str(owner.user_id)), username=owner.username) if owner else None,
             actor=ctx.actor,
         )
@@ -87,6 +89,13 @@ class Website:
     @property
     def uuid(self) -> UUID:
         return UUID(self.id)
+
+    @resolved("Its share links, oldest first, for those who may change the website; an error for others.")
+    async def shares(self, info: Info) -> list[ShareLink] | None:
+        def verb(ctx: Ctx) -> list[ShareLink]:
+            return [ShareLink.of(ctx, row) for row in shares.listed(ctx, self.uuid)]
+
+        return await info.context.runtime.run(self.actor, verb)
 
     @resolved("Visitors with any event in the last five minutes.")
     async def active_visitors(self, info: Info) -> Int64 | None:

@@ -50,7 +50,8 @@ def create(ctx: Ctx, asked: Asked) -> object:
 
 
 def get(ctx: Ctx, asked: Asked) -> object:
-    return shapes.website(websites.get(ctx, asked.id("websiteId")))
+    found = websites.get(ctx, asked.id("websiteId"))
+    return {**shapes.website(found), "shareId": shares.shown_slug(ctx, found)}
 
 
 def update(ctx: Ctx, asked: Asked) -> object:

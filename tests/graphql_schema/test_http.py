@@ -120,7 +120,7 @@ def test_headers_let_other_origins_ask_and_nobody_keep(live: Server) -> None:
     assert [preflight.headers[name] for name in names] == [
         "GET, OPTIONS, POST",
         "*",
-        "authorization, content-type, x-umami-cache, x-umami-share-token",
+        "authorization, content-type, x-umami-api-key, x-umami-cache, x-umami-share-token",
         "GET, POST",
         "86400",
     ]

@@ -90,7 +90,9 @@ def test_every_figure_is_a_field_of(type_name: str) -> None:
     ("type_name", "fields"),
     [
         ("Analytics", ("totals", "series", "breakdown", "eventSeries", "channels")),
-        ("Website", ("activeVisitors", "dateRange", "values", "analytics")),
+        ("Website", ("activeVisitors", "dateRange", "values", "analytics", "shares")),
+        ("User", ("apiKeys",)),
+        ("ApiKey", ("website",)),
         ("Query", ("me", "website", "websites", "share")),
     ],
 )
@@ -106,11 +108,16 @@ def test_nothing_mutable_can_be_reached_from_a_query() -> None:
     assert SCHEMA.subscription_type is None
     assert SCHEMA.mutation_type is not None
     assert sorted(SCHEMA.mutation_type.fields) == [
+        "createApiKey",
+        "createShare",
         "createWebsite",
         "deleteWebsite",
         "login",
         "resetWebsite",
+        "revokeApiKey",
+        "revokeShare",
         "track",
         "trackBatch",
+        "updateShare",
         "updateWebsite",
     ]
