@@ -27,7 +27,7 @@ described(
     {
         "READ": "Read websites, figures and what else its user may see.",
         "INGEST": "Send hits as the website's own server: `track`, `trackBatch` and REST's `/api/send`.",
-        "MANAGE": "Change what its user may change; reading is included. API keys and passwords are not.",
+        "MANAGE": "Change what its user may change; reading is included, making API keys is not.",
     },
     name="ApiKeyScope",
 )
