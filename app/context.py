@@ -21,7 +21,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, joinedload, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.db import EventStore
@@ -97,7 +97,8 @@ class Ctx:
         """The API key that is used, None for other actors and for keys that are revoked or over."""
         if self.actor.key_digest is None:
             return None
-        key = self.db.scalar(sa.select(ApiKey).where(ApiKey.digest == self.actor.key_digest))
+        mine = ApiKey.digest == self.actor.key_digest
+        key = self.db.scalar(sa.select(ApiKey).where(mine).options(joinedload(ApiKey.user)))
         if key is None or key.is_over(self.now):
             return None
         if key.last_used_at is None or self.now - key.last_used_at > _LAST_USED:
