@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from app.context import Ctx, Kind
 from app.errors import Denied, Hidden, Unauthenticated
-from app.models import Membership, SavedReport, Team, User, Website
+from app.models import Membership, SavedReport, Share, Team, User, Website
 
 
 class KeyScope(StrEnum):
@@ -104,7 +104,7 @@ RULES: Final[Mapping[str, Rule]] = {
 def authenticated(ctx: Ctx) -> None:
     """Raise Unauthenticated unless a user, a key, a share or the system asks."""
     if ctx.user is None and ctx.shared_website_id is None and ctx.actor.kind is not Kind.SYSTEM:
-        raise Unauthenticated
+        raise _nobody(ctx)
 
 
 def user(ctx: Ctx, scope: KeyScope = READ, *, within_website: bool = False) -> User:
@@ -114,7 +114,7 @@ def user(ctx: Ctx, scope: KeyScope = READ, *, within_website: bool = False) -> U
     that is for a single website: such a key sees nothing else of its user.
     """
     if ctx.user is None:
-        raise Unauthenticated
+        raise _nobody(ctx)
     if ctx.key is not None:
         _need(ctx, scope)
         if ctx.key.website_id is not None and not within_website:
@@ -125,7 +125,7 @@ def user(ctx: Ctx, scope: KeyScope = READ, *, within_website: bool = False) -> U
 def in_person(ctx: Ctx) -> User:
     """The user who asks, logged in: what keys must not do, such as making keys. Raises Unauthenticated or Denied."""
     if ctx.user is None:
-        raise Unauthenticated
+        raise _nobody(ctx)
     if ctx.key is not None:
         raise Denied("An API key cannot do this: log in")
     return ctx.user
@@ -156,6 +156,7 @@ def website(ctx: Ctx, website_id: UUID, action: str) -> Website:
     # A key that may only send hits need not see the website.
     seen = RULES["website:view" if action != "website:ingest" else action]
     if found is None or not _may(ctx, seen, found.user_id, found.team_id, found.website_id):
+        _need(ctx, seen.key)  # a key without the scope is told of that, whether or not there is a website
         raise Hidden("Website not found")
     if not _may(ctx, RULES[action], found.user_id, found.team_id, found.website_id):
         if ctx.user is None:
@@ -177,6 +178,24 @@ def update_website(ctx: Ctx, website_id: UUID) -> Website:
 def delete_website(ctx: Ctx, website_id: UUID) -> Website:
     """A website the actor may delete. Raises as `website`."""
     return website(ctx, website_id, "website:delete")
+
+
+def share(ctx: Ctx, share_id: UUID) -> Share:
+    """A share of a website that the actor may change.
+
+    Raises Unauthenticated when nobody asks, Hidden when there is none or the actor may not see its website, Denied when
+    the website may only be seen.
+    """
+    authenticated(ctx)
+    _need(ctx, RULES["website:update"].key)
+    found = ctx.db.get(Share, share_id)
+    if found is None:
+        raise Hidden("Share not found")
+    try:
+        update_website(ctx, found.website_id)
+    except Hidden:
+        raise Hidden("Share not found") from None
+    return found
 
 
 def create_website(ctx: Ctx, team_id: UUID | None = None) -> User:
@@ -266,6 +285,13 @@ def _may(
         return False
     role = team_role(ctx, team_id)
     return role is not None and (rule.member or rule.team in TEAM_ROLES.get(role, frozenset()))
+
+
+def _nobody(ctx: Ctx) -> Unauthenticated:
+    """What is said to an actor that proved to be nobody."""
+    return Unauthenticated(
+        "This API key is unknown, revoked or expired" if ctx.actor.kind is Kind.KEY else ""
+    )
 
 
 def _need(ctx: Ctx, scope: KeyScope) -> None:

@@ -30,7 +30,6 @@ class ShareAccess:
     """What a share link gives: a token that reads one website."""
 
     website_id: UUID
-    share_id: UUID
     token: str
 
 
@@ -74,7 +73,13 @@ def share_actor(keys: Keys, token: str) -> Actor:
     if claims is None or website_id is None:
         return ANONYMOUS
     share_id = _uuid(claims["share"]) if "share" in claims else None
-    return Actor(Kind.SHARE, website_id=website_id, issued_at=_int(claims.get("iat")), share_id=share_id)
+    return Actor(
+        Kind.SHARE,
+        website_id=website_id,
+        issued_at=_int(claims.get("iat")),
+        share_id=share_id,
+        share_fingerprint=claims.get("pwd"),
+    )
 
 
 def login(ctx: Ctx, username: str, password: str) -> Login:
@@ -93,12 +98,15 @@ def open_share(ctx: Ctx, slug: str, password: str | None = None) -> ShareAccess:
     share = ctx.db.scalar(sa.select(Share).where(Share.slug == slug))
     if share is None or share.is_over(ctx.now):
         raise NotFound
-    if share.password is not None and not verify_password(password or "", share.password):
-        raise Unauthenticated(
-            "Incorrect password" if password else "This share needs a password", field="password"
-        )
-    token = ctx.keys.sign({"websiteId": str(share.website_id), "share": str(share.share_id)})
-    return ShareAccess(share.website_id, share.share_id, token)
+    claims = {"websiteId": str(share.website_id), "share": str(share.share_id)}
+    if share.password is not None:
+        if not password:
+            raise Unauthenticated("This share needs a password", field="password")
+        if not verify_password(password, share.password):
+            raise Unauthenticated("Incorrect password", field="password")
+        # The token ends with the password, as a login does.
+        claims["pwd"] = ctx.keys.fingerprint(share.password)
+    return ShareAccess(share.website_id, ctx.keys.sign(claims))
 
 
 def ensure_admin(ctx: Ctx) -> str | None:

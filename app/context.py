@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, joinedload, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.db import EventStore
@@ -28,6 +29,8 @@ from app.errors import Conflict, Unavailable
 from app.models import ApiKey, Share, User, utc_now
 from app.security import Keys
 from app.settings import Settings
+
+log = logging.getLogger("dashi")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,8 +51,9 @@ class Kind(StrEnum):
 class Actor:
     """Who asks. Everything here is a claim until `Ctx` has found what it names.
 
-    `website_id` is that of an opened share link, which a share or a user may read; `issued_at` is the link token's, and
-    `share_id` its share (None in tokens that Umami itself made). `key_digest` is that of an API key.
+    `website_id` is that of an opened share link, which a share or a user may read; `issued_at` is the link token's,
+    `share_id` its share (None in tokens that Umami itself made), and `share_fingerprint` that of the password that
+    opened it. `key_digest` is that of an API key.
     """
 
     kind: Kind = Kind.ANONYMOUS
@@ -58,6 +62,7 @@ class Actor:
     website_id: UUID | None = None
     issued_at: int | None = None
     share_id: UUID | None = None
+    share_fingerprint: str | None = None
     key_digest: str | None = None
 
 
@@ -92,8 +97,9 @@ class Ctx:
         """The API key that is used, None for other actors and for keys that are revoked or over."""
         if self.actor.key_digest is None:
             return None
-        key = self.db.scalar(sa.select(ApiKey).where(ApiKey.digest == self.actor.key_digest))
-        if key is None or (key.expires_at is not None and key.expires_at <= self.now):
+        mine = ApiKey.digest == self.actor.key_digest
+        key = self.db.scalar(sa.select(ApiKey).where(mine).options(joinedload(ApiKey.user)))
+        if key is None or key.is_over(self.now):
             return None
         if key.last_used_at is None or self.now - key.last_used_at > _LAST_USED:
             self.after_commit.append(lambda: self.runtime.key_used(key.api_key_id, self.now))
@@ -117,13 +123,17 @@ class Ctx:
 
     @cached_property
     def shared_website_id(self) -> UUID | None:
-        """The website that an opened share link lets the actor read, None once the share is revoked or over."""
+        """The website that an opened share link lets the actor read.
+
+        None once the share is revoked or over, or has another password, one more or one less.
+        """
         if self.actor.website_id is None or self.actor.share_id is None:
             return self.actor.website_id
         share = self.db.get(Share, self.actor.share_id)
         if share is None or share.website_id != self.actor.website_id or share.is_over(self.now):
             return None
-        return share.website_id
+        now_needed = None if share.password is None else self.keys.fingerprint(share.password)
+        return share.website_id if self.actor.share_fingerprint == now_needed else None
 
 
 class Runtime:
@@ -137,6 +147,7 @@ class Runtime:
         self.accounts = accounts
         self.events = events
         self.on_website_change: list[Callable[[UUID], None]] = []
+        self.on_key_change: list[Callable[[], None]] = []
         # Reading has workers of its own, so that a slow dashboard never delays collecting.
         self._readers = ThreadPoolExecutor(settings.read_threads, thread_name_prefix="read")
 
@@ -180,11 +191,20 @@ class Runtime:
         for forget in self.on_website_change:
             forget(website_id)
 
+    def keys_changed(self) -> None:
+        """Tell whoever remembers what an API key may do that one is gone."""
+        for forget in self.on_key_change:
+            forget()
+
     def key_used(self, api_key_id: UUID, at: dt.datetime) -> None:
         """Remember when an API key was used: in a transaction of its own, so that a question holds no lock for it."""
-        with self.accounts.begin() as session:
-            mine = ApiKey.api_key_id == api_key_id
-            session.execute(sa.update(ApiKey).where(mine).values(last_used_at=at))
+        mine = ApiKey.api_key_id == api_key_id
+        try:
+            with self.accounts.begin() as session:
+                session.execute(sa.update(ApiKey).where(mine).values(last_used_at=at))
+        except sa.exc.OperationalError as error:
+            # What it was used for is done, and not to be refused for want of a note.
+            log.warning("the use of an API key could not be noted", exc_info=error)
 
     def close(self) -> None:
         """End the readers and give the connections back."""

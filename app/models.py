@@ -146,6 +146,7 @@ class ApiKey(Base):
     """What a program proves itself with: it acts as its user, within its scopes and, if it has one, its website."""
 
     __tablename__ = "api_key"
+    __mapper_args__ = {"confirm_deleted_rows": False}  # noqa: RUF012 - as for Website
 
     api_key_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
     user_id: Mapped[UUID] = mapped_column(
@@ -164,6 +165,9 @@ class ApiKey(Base):
 
     user: Mapped[User] = relationship()
     website: Mapped[Website | None] = relationship()
+
+    def is_over(self, now: dt.datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
 
 
 class Segment(Base):

@@ -82,6 +82,11 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
+def hint(api_key: str) -> str:
+    """The first characters of an API key, by which people tell theirs apart; 37 unknown ones remain."""
+    return api_key[: len(API_KEY_PREFIX) + 6]
+
+
 def random_password() -> str:
     return secrets.token_urlsafe(12)
 
@@ -142,7 +147,7 @@ class Keys:
         return jwt.encode(claims, self._login_key, "HS256")
 
     def fingerprint(self, password_hash: str) -> str:
-        """What a login token remembers of a password's hash."""
+        """What a login's or a share's token remembers of a password's hash."""
         return hmac.digest(self._login_key, password_hash.encode(), "sha256").hex()[:16]
 
     def login_claims(self, token: str) -> dict[str, Any] | None:

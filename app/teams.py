@@ -13,11 +13,11 @@ from app import access, websites
 from app.access import MANAGE, TEAM_ROLES
 from app.context import Ctx
 from app.errors import Conflict, Denied, Invalid, NotFound
+from app.keep import KEEP, Keep
 from app.models import Membership, Team, User, Website
 from app.paging import Key, Page, Window, page
 from app.security import random_code
 from app.sql import ordinal
-from app.websites import KEEP, Keep
 
 MAX_NAME: Final = 50
 MAX_CODE: Final = 50

@@ -13,11 +13,11 @@ from app import access, websites
 from app.access import MANAGE, ROLES
 from app.context import Ctx
 from app.errors import Conflict, Denied, Invalid
+from app.keep import KEEP, Keep
 from app.models import Membership, Team, User, Website
 from app.paging import Key, Page, Window, page
 from app.security import hash_password, verify_password
 from app.sql import ordinal
-from app.websites import KEEP, Keep
 
 MAX_USERNAME: Final = 255
 MIN_PASSWORD: Final = 8

@@ -13,6 +13,7 @@ from sqlalchemy.sql.expression import ColumnElement
 from app import access, shares
 from app.context import Ctx
 from app.errors import Conflict, Denied, Invalid
+from app.keep import KEEP, Keep
 from app.models import Membership, Website
 from app.paging import Key, Page, Window, page
 from app.sql import ordinal
@@ -32,13 +33,6 @@ ORDERS: Final[Mapping[str, ColumnElement[Any]]] = {
 }
 
 
-class Keep:
-    """Stands for "leave this field as it is", where None means "clear it"."""
-
-
-KEEP: Final = Keep()
-
-
 def get(ctx: Ctx, website_id: UUID) -> Website:
     """A website the actor may read. Raises as `access.view_website`."""
     return access.view_website(ctx, website_id)
@@ -47,10 +41,14 @@ def get(ctx: Ctx, website_id: UUID) -> Website:
 def own(ctx: Ctx, window: Window, *, search: str = "", order_by: str = "name") -> Page[Website]:
     """The asking user's own websites, those of teams left out; `search` is looked for in name and domain.
 
-    A window's `after` is a (name, id) and goes with the order by name. An unknown `order_by` is the name.
+    For an API key of one website it is that one, a team's included. A window's `after` is a (name, id) and goes with
+    the order by name. An unknown `order_by` is the name.
     """
-    asking = access.user(ctx)
-    return listed(ctx, Website.user_id == asking.user_id, window, search, order_by)
+    asking = access.user(ctx, within_website=True)
+    which = Website.user_id == asking.user_id
+    if ctx.key is not None and ctx.key.website_id is not None:
+        which = Website.website_id == access.view_website(ctx, ctx.key.website_id).website_id
+    return listed(ctx, which, window, search, order_by)
 
 
 def listed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import strawberry
@@ -21,6 +21,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 MAX_LOGINS: Final = 3
+# What an actor is known by.
+_CREDENTIALS: Final = ("authorization", "x-umami-api-key", "x-umami-share-token")
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class Context:
     request: Request
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
-    logins: int = 0  # tried so far by this request or socket
+    logins: int = 0  # passwords tried so far by this request or socket
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,11 +46,13 @@ class Context:
         return await self.runtime.run(self.actor, verb, *args, **kwargs)
 
     def count_login(self) -> None:
-        """Count a password that is tried. Raises TooMany past the bound: each costs a tenth of a second by design, and
-        aliases would try a list of passwords in one request."""
+        """To be called before a password is tried. Raises TooMany when the request has tried enough of them.
+
+        Each costs a tenth of a second by design, and aliases would try a list of passwords in one request.
+        """
         self.logins += 1
         if self.logins > MAX_LOGINS:
-            raise TooMany(f"A request may log in {MAX_LOGINS} times")
+            raise TooMany(f"A request may try {MAX_LOGINS} passwords")
 
     async def identify_socket(self) -> None:
         """Take the actor from `connection_init`: browsers cannot set headers on a socket."""
@@ -56,6 +60,9 @@ class Context:
         headers = {name.lower(): value for name, value in params.items() if isinstance(value, str)}
         if _names_someone(headers):
             self.actor = await _identify(self.runtime.keys, headers)
+            # Hits sent over the socket are the key's too.
+            known = {name: headers.get(name, "") for name in _CREDENTIALS}
+            self.request = replace(self.request, headers={**self.request.headers, **known})
 
 
 Info = strawberry.Info[Context, None]
@@ -73,7 +80,7 @@ async def open_context(connection: HTTPConnection) -> Context:
 
 
 def _names_someone(headers: Mapping[str, str]) -> bool:
-    return "authorization" in headers or "x-umami-share-token" in headers
+    return any(name in headers for name in _CREDENTIALS)
 
 
 async def _identify(keys: Keys, headers: Mapping[str, str]) -> Actor:

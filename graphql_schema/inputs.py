@@ -12,9 +12,9 @@ import strawberry
 
 from app import shares
 from app.errors import Invalid
+from app.keep import KEEP, Keep
 from app.stats.period import Last, Period, last, time_zone
 from app.stats.zones import UTC
-from app.websites import KEEP, Keep
 from graphql_schema.enums import described
 from graphql_schema.types import Data, Int64, Moment
 

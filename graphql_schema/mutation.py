@@ -11,7 +11,8 @@ from app.context import Ctx
 from app.errors import AppError, Invalid, Malformed
 from app.ingest.collect import Accepted, Outcome
 from app.ingest.payload import parse_hit
-from app.websites import KEEP
+from app.keep import KEEP
+from graphql_schema.api_keys import ApiKeyMutations
 from graphql_schema.context import Info
 from graphql_schema.inputs import (
     MAX_BATCH,
@@ -21,6 +22,7 @@ from graphql_schema.inputs import (
     keep_or_text,
     to_text,
 )
+from graphql_schema.shares import ShareMutations
 from graphql_schema.teams import TeamMutations
 from graphql_schema.types import entity_id, resolved, website_id
 from graphql_schema.users import User, UserMutations
@@ -64,7 +66,7 @@ class TrackResult:
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(UserMutations, TeamMutations):
+class Mutation(UserMutations, TeamMutations, ShareMutations, ApiKeyMutations):
     @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
         self,

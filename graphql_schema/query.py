@@ -8,7 +8,6 @@ from typing import Annotated
 import strawberry
 
 from app import auth, websites
-from app.context import Actor, Kind
 from app.stats.filters import MAX_CONDITIONS
 from app.stats.period import MAX_BUCKETS
 from graphql_schema import filters, inputs
@@ -85,13 +84,23 @@ class Query(UserQueries, TeamQueries):
             search,
         )
 
-    @resolved("The website behind a share link. Error `not-found` if there is none.")
+    @resolved(
+        "The website behind a share link. Error `not-found` if there is none or it has ended, `unauthenticated` "
+        "without its password."
+    )
     async def share(
-        self, info: Info, slug: Annotated[str, strawberry.argument(description="The last part of the link.")]
+        self,
+        info: Info,
+        slug: Annotated[str, strawberry.argument(description="The last part of the link.")],
+        password: Annotated[
+            str | None, strawberry.argument(description="Its password, if it has one.")
+        ] = None,
     ) -> Share | None:
         context = info.context
-        opened = await context.run(auth.open_share, to_text(slug, "slug"))
-        reader = Actor(Kind.SHARE, website_id=opened.website_id, share_id=opened.share_id)
+        if password is not None:
+            context.count_login()
+        opened = await context.run(auth.open_share, to_text(slug, "slug"), password)
+        reader = auth.share_actor(context.runtime.keys, opened.token)
         website = await context.runtime.run(
             reader, lambda ctx: Website.of(ctx, websites.get(ctx, opened.website_id))
         )

@@ -12,8 +12,8 @@ import strawberry
 from app import access, models, teams
 from app.context import Ctx
 from app.errors import Invalid
+from app.keep import Keep
 from app.paging import Page
-from app.websites import Keep
 from graphql_schema.connections import After, Connection, First, connection, window
 from graphql_schema.context import Info
 from graphql_schema.inputs import keep_or_text, to_text

@@ -7,6 +7,7 @@ import binascii
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NewType, TypeVar
 from uuid import UUID
@@ -74,7 +75,8 @@ def iso(instant: dt.datetime) -> str:
 def _parse_instant(value: object) -> dt.datetime:
     written = _parse_moment(value).written
     if isinstance(written, dt.datetime) and written.tzinfo:
-        return written.astimezone(dt.UTC)
+        with suppress(OverflowError):  # an offset can lead out of the years 1 to 9999
+            return written.astimezone(dt.UTC)
     raise GraphQLError(f"{value!r:.60} is no instant: give a time and an offset, as 2026-11-10T09:30:00Z")
 
 

@@ -9,10 +9,11 @@ from uuid import UUID
 
 import strawberry
 
-from app import models, users, websites
+from app import access, models, users, websites
 from app.context import Ctx
 from app.errors import Invalid
-from app.websites import KEEP, Keep
+from app.keep import KEEP, Keep
+from graphql_schema.api_keys import ApiKeyFields
 from graphql_schema.connections import After, Connection, First, connection, window
 from graphql_schema.context import Info
 from graphql_schema.inputs import keep_or_text, not_empty, to_text
@@ -25,7 +26,7 @@ _UNSET: Final[Any] = strawberry.UNSET
 
 
 @strawberry.type(description="Someone who can log in.")
-class User:
+class User(ApiKeyFields):
     id: strawberry.ID = strawberry.field(description="UUID.")
     username: str = strawberry.field(description="The name to log in with.")
     role: Role = strawberry.field(description="What the user may do on this server.")
@@ -67,7 +68,7 @@ class User:
 class UserQueries:
     @resolved("The user who asks; null for anyone who is not logged in.")
     async def me(self, info: Info) -> User | None:
-        return await info.context.run(lambda ctx: User.of(ctx.user) if ctx.user else None)
+        return await info.context.run(lambda ctx: User.of(access.user(ctx)) if ctx.user else None)
 
     @resolved("A user: yourself, or for admins anyone. Error `not-found` if there is none.")
     async def user(self, info: Info, id: UserId) -> User | None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import strawberry
 
-from app import models
+from app import models, shares
 from app.context import Actor, Ctx
 from app.paging import Page, Window
 from app.stats.queries import active_visitors, values
@@ -21,6 +21,7 @@ from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.people import Person
+from graphql_schema.shares import ShareLink
 from graphql_schema.types import Int64, page_size, resolved, website_id
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Website:
             created_at=row.created_at,
             updated_at=row.updated_at,
             reset_at=row.reset_at,
-            share_id=row.share_slug,
+            share_id=shares.shown_slug(ctx, row),
             actor=ctx.actor,
             owner_id=None if shared else row.user_id,
             team_id=None if shared else row.team_id,
@@ -92,6 +93,13 @@ class Website:
 
         found = await info.context.loaders.team.load(self.team_id) if self.team_id else None
         return Team.of(found) if found else None
+
+    @resolved("Its share links, oldest first, for those who may change the website; an error for others.")
+    async def shares(self, info: Info) -> list[ShareLink] | None:
+        def verb(ctx: Ctx) -> list[ShareLink]:
+            return [ShareLink.of(ctx, row) for row in shares.listed(ctx, self.uuid)]
+
+        return await info.context.runtime.run(self.actor, verb)
 
     @resolved("Visitors with any event in the last five minutes.")
     async def active_visitors(self, info: Info) -> Int64 | None:

@@ -6,9 +6,9 @@ from typing import Final
 
 from app import access, parameters, teams, users, websites
 from app.context import Ctx
+from app.keep import KEEP
 from app.models import Website
 from app.settings import Settings
-from app.websites import KEEP
 from rest_compat import params, shapes
 from rest_compat.deps import OK, Asked, Route
 from rest_compat.shapes import Json

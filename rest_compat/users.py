@@ -7,10 +7,10 @@ from typing import Any, Final
 from app import parameters, teams, users, websites
 from app.access import ROLES
 from app.context import Ctx
+from app.keep import KEEP
 from app.models import Website
 from app.paging import Page
 from app.settings import Settings
-from app.websites import KEEP
 from rest_compat import params, shapes
 from rest_compat.deps import OK, Asked, Route
 from rest_compat.shapes import Json

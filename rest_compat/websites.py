@@ -6,6 +6,7 @@ from typing import Final
 
 from app import parameters, shares, websites
 from app.context import Ctx
+from app.keep import KEEP
 from app.settings import Settings
 from app.stats import scope
 from rest_compat import params, shapes
@@ -62,7 +63,8 @@ def create(ctx: Ctx, asked: Asked) -> object:
 
 
 def get(ctx: Ctx, asked: Asked) -> object:
-    return shapes.website(websites.get(ctx, asked.id("websiteId")))
+    found = websites.get(ctx, asked.id("websiteId"))
+    return {**shapes.website(found), "shareId": shares.shown_slug(ctx, found)}
 
 
 def update(ctx: Ctx, asked: Asked) -> object:
@@ -70,9 +72,9 @@ def update(ctx: Ctx, asked: Asked) -> object:
     changed = websites.update(
         ctx,
         asked.id("websiteId"),
-        name=given.get("name", websites.KEEP),
-        domain=given.get("domain", websites.KEEP),
-        share_slug=given.get("shareId", websites.KEEP),
+        name=given.get("name", KEEP),
+        domain=given.get("domain", KEEP),
+        share_slug=given.get("shareId", KEEP),
     )
     return shapes.website(changed)
 
