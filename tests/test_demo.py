@@ -322,7 +322,10 @@ def test_figures_depend_on_the_seed_and_not_on_the_secret(make_settings: Callabl
 def test_the_websites_belong_to_the_admin_since_their_first_day(runtime: Runtime) -> None:
     def owned() -> list[tuple[str, UUID, dt.datetime]]:
         with runtime.operation(ADMIN) as ctx:
-            return [(w.domain, w.website_id, w.created_at) for w in websites.own(ctx, Window(), order_by="domain").rows]
+            return [
+                (w.domain, w.website_id, w.created_at)
+                for w in websites.own(ctx, Window(), order_by="domain").rows
+            ]
 
     since = END - dt.timedelta(days=DAYS)
     assert owned() == [
