@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -131,6 +132,33 @@ def integer(name: str, about: str, least: int = 0, most: int = _MOST) -> Field:
     return Field(name, reader, about, schema, missing="Expected number, received nan")
 
 
+def number(name: str, about: str, above: float = -math.inf, most: float = sys.float_info.max) -> Field:
+    """A number greater than `above`, as a number or as a text that JavaScript reads as one: '' is 0."""
+
+    def reader(value: object) -> float:
+        found = _number(value)
+        if found <= above:
+            raise Unfit(f"Number must be greater than {above:g}")
+        if found > most:
+            raise Unfit(f"Number must be less than or equal to {most:g}")
+        return found
+
+    bounds = {"exclusiveMinimum": above, "maximum": most}
+    limits = {key: bound for key, bound in bounds.items() if abs(bound) < sys.float_info.max}
+    return Field(name, reader, about, {"type": "number", **limits}, missing="Expected number, received nan")
+
+
+def at_most(given: Field, most: int) -> Field:
+    """The same list, of no more than `most` elements."""
+
+    def reader(value: object) -> Any:
+        if isinstance(value, list) and len(value) > most:
+            raise Unfit(f"Array must contain at most {most} element(s)")
+        return given.read(value)
+
+    return replace(given, read=reader, schema={**given.schema, "maxItems": most})
+
+
 def unit() -> Field:
     def reader(value: object) -> Unit:
         chosen = _UNITS.get(_text(value))
@@ -151,6 +179,40 @@ def timezone() -> Field:
 
     schema = {"type": "string", "examples": ["Europe/Berlin"]}
     return Field("timezone", reader, "IANA time zone that buckets are cut in, in any case.", schema)
+
+
+def choice(name: str, about: str, options: Mapping[str, Any]) -> Field:
+    """One of the names in `options`, read as what it stands for there."""
+
+    def reader(value: object) -> Any:
+        chosen = _text(value)
+        if chosen not in options:
+            expected = " | ".join(f"'{option}'" for option in options)
+            raise Unfit(f"Invalid enum value. Expected {expected}, received '{chosen}'")
+        return options[chosen]
+
+    return Field(name, reader, about, {"type": "string", "enum": list(options)})
+
+
+def records(name: str, about: str, fields: Sequence[Field], least: int = 0) -> Field:
+    """A list of at least `least` objects, each read as its fields say. What is wrong within one is not told (§1.2)."""
+
+    def reader(value: object) -> tuple[dict[str, Any], ...]:
+        if not isinstance(value, list):
+            raise Unfit(f"Expected array, received {_type_name(value)}")
+        if len(value) < least:
+            raise Unfit(f"Array must contain at least {least} element(s)")
+        try:
+            return tuple(read(fields, one) for one in value)
+        except Malformed:
+            raise Unfit("") from None
+
+    items = {
+        "type": "object",
+        "properties": {one.name: {**one.schema, "description": one.text} for one in fields},
+        "required": [one.name for one in fields if one.required],
+    }
+    return Field(name, reader, about, {"type": "array", "items": items, "minItems": least})
 
 
 def _text(value: object) -> str:

@@ -19,6 +19,7 @@ from app.stats.scope import Scope
 from graphql_schema.breakdown import BreakdownConnection, page_of
 from graphql_schema.connections import MAX_PAGE
 from graphql_schema.context import Info
+from graphql_schema.conversions import Conversions
 from graphql_schema.enums import described
 from graphql_schema.figures import (
     FIGURES,
@@ -30,7 +31,6 @@ from graphql_schema.figures import (
 )
 from graphql_schema.filters import Dimension
 from graphql_schema.inputs import PeriodInput, to_period, to_text
-from graphql_schema.scoped import Scoped
 from graphql_schema.selection import selected
 from graphql_schema.types import Int64, LocalDateTime, page_size, resolved
 
@@ -114,7 +114,7 @@ class ChannelVisitors:
 
 
 @strawberry.type(description="The figures of one website, period and filter.")
-class Analytics(Scoped):
+class Analytics(Conversions):
     @resolved("The period that counts.")
     def period(self) -> AnalyticsPeriod:
         period = self.scope.period

@@ -25,6 +25,11 @@ def bucket(at: dt.datetime) -> str:
     return at.isoformat(" ", "seconds")
 
 
+def number(value: float | None) -> float | int | None:
+    """A number as JavaScript writes it: a whole one without a fraction."""
+    return int(value) if value is not None and value.is_integer() and abs(value) < 2**53 else value
+
+
 def user(one: User) -> Json:
     return {
         "id": str(one.user_id),

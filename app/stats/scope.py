@@ -54,6 +54,13 @@ class Scope:
             conditions.append(condition(self.where, sa.and_(*self.range(event_data))))
         return conditions
 
+    def of_events(self, table: sa.Table) -> list[ColumnElement[bool]]:
+        """The conditions of the rows of `event_data` or `revenue` whose events count."""
+        conditions = self.range(table)
+        if self.where is not None:
+            conditions.append(table.c.event_id.in_(sa.select(event.c.event_id).where(*self.rows())))
+        return conditions
+
     def hits(self, *by: ColumnElement[Any], conditions: list[ColumnElement[bool]] | None = None) -> Subquery:
         """The events that count, ungrouped: `views` is 1 for a page view, `events` for a custom event, else 0.
 
