@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -134,6 +135,33 @@ def integer(name: str, about: str, least: int = 0, most: int = _MOST) -> Field:
 
     schema = {"type": "integer", "minimum": least, "maximum": most}
     return Field(name, reader, about, schema, missing="Expected number, received nan")
+
+
+def number(name: str, about: str, above: float = -math.inf, most: float = sys.float_info.max) -> Field:
+    """A number greater than `above`, as a number or as a text that JavaScript reads as one: '' is 0."""
+
+    def reader(value: object) -> float:
+        found = _number(value)
+        if found <= above:
+            raise Unfit(f"Number must be greater than {above:g}")
+        if found > most:
+            raise Unfit(f"Number must be less than or equal to {most:g}")
+        return found
+
+    bounds = {"exclusiveMinimum": above, "maximum": most}
+    limits = {key: bound for key, bound in bounds.items() if abs(bound) < sys.float_info.max}
+    return Field(name, reader, about, {"type": "number", **limits}, missing="Expected number, received nan")
+
+
+def at_most(given: Field, most: int) -> Field:
+    """The same list, of no more than `most` elements."""
+
+    def reader(value: object) -> Any:
+        if isinstance(value, list) and len(value) > most:
+            raise Unfit(f"Array must contain at most {most} element(s)")
+        return given.read(value)
+
+    return replace(given, read=reader, schema={**given.schema, "maxItems": most})
 
 
 def unit() -> Field:

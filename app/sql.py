@@ -109,6 +109,18 @@ class ordinal(FunctionElement[str]):
 
 
 @written(
+    postgresql="({0} LIKE {1})",
+    duckdb="({0} LIKE {1} ESCAPE '\\')",
+)
+class like(FunctionElement[bool]):
+    """Case-sensitive LIKE. A backslash before `%`, `_` or itself takes its meaning away."""
+
+    type = sa.Boolean()
+    name = "like"
+    inherit_cache = True
+
+
+@written(
     postgresql="({0} ~ {1})",
     duckdb="regexp_matches({0}, {1}, 's')",
 )

@@ -20,6 +20,7 @@ from graphql_schema.acquisition import Acquisition
 from graphql_schema.breakdown import BreakdownConnection, page_of
 from graphql_schema.connections import MAX_PAGE
 from graphql_schema.context import Info
+from graphql_schema.conversions import Conversions
 from graphql_schema.enums import described
 from graphql_schema.events import EventFigures
 from graphql_schema.figures import (
@@ -98,7 +99,7 @@ class ChannelVisitors:
 
 
 @strawberry.type(description="The figures of one website, period and filter.")
-class Analytics(Acquisition, EventFigures):
+class Analytics(Acquisition, Conversions, EventFigures):
     @resolved("The period that counts.")
     def period(self) -> AnalyticsPeriod:
         period = self.scope.period

@@ -24,13 +24,14 @@ from app.context import ANONYMOUS, Ctx
 from app.errors import AppError, Hidden, NotFound, Unauthenticated
 from app.settings import Settings
 from rest_compat import (
+    acquisition,
     auth,
     collect,
+    conversions,
     errors,
     events,
     export,
     openapi,
-    reports,
     stats,
     teams,
     tracker,
@@ -48,7 +49,7 @@ GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Statistics": stats.routes,
     "Events": events.routes,
     "Export": export.routes,
-    "Reports": reports.routes,
+    "Reports": lambda settings: [*acquisition.routes(settings), *conversions.routes(settings)],
     "Tracker": tracker.routes,
 }
 

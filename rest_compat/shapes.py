@@ -25,6 +25,11 @@ def bucket(at: dt.datetime) -> str:
     return at.isoformat(" ", "seconds")
 
 
+def number(value: float | None) -> float | int | None:
+    """A number as JavaScript writes it: a whole one without a fraction."""
+    return int(value) if value is not None and value.is_integer() and abs(value) < 2**53 else value
+
+
 def account(one: User) -> Json:
     """A user as its own routes show it."""
     return {
