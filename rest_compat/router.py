@@ -30,7 +30,9 @@ from rest_compat import (
     events,
     export,
     openapi,
+    realtime,
     reports,
+    sessions,
     stats,
     tracker,
     websites,
@@ -44,6 +46,8 @@ GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Statistics": stats.routes,
     "Events": events.routes,
     "Export": export.routes,
+    "Sessions": sessions.routes,
+    "Realtime": realtime.routes,
     "Reports": reports.routes,
     "Tracker": tracker.routes,
 }

@@ -25,6 +25,11 @@ def bucket(at: dt.datetime) -> str:
     return at.isoformat(" ", "seconds")
 
 
+def points(at: Sequence[dt.datetime], counts: Sequence[int]) -> list[Json]:
+    """A series as Umami shows it: empty buckets are left out."""
+    return [{"x": bucket(start), "y": count} for start, count in zip(at, counts, strict=True) if count]
+
+
 def user(one: User) -> Json:
     return {
         "id": str(one.user_id),
