@@ -34,6 +34,7 @@ from graphql_schema.figures import (
 from graphql_schema.filters import Dimension
 from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.selection import selected
+from graphql_schema.sessions import SessionFigures
 from graphql_schema.types import Int64, LocalDateTime, page_size, resolved
 from graphql_schema.units import ChosenUnit
 
@@ -99,7 +100,7 @@ class ChannelVisitors:
 
 
 @strawberry.type(description="The figures of one website, period and filter.")
-class Analytics(Acquisition, Conversions, EventFigures):
+class Analytics(Acquisition, Conversions, EventFigures, SessionFigures):
     @resolved("The period that counts.")
     def period(self) -> AnalyticsPeriod:
         period = self.scope.period

@@ -21,7 +21,7 @@ from app.stats.event_data import (
     data_counts,
     data_totals,
 )
-from app.stats.event_rows import data_of
+from app.stats.event_rows import EventRow, data_of
 from app.stats.events import count_events, events
 from app.stats.filters import Condition, Operator
 from app.stats.scope import Scope
@@ -102,16 +102,9 @@ class EventFigures(Scoped):
 
         def verb(ctx: Ctx) -> Connection[Event]:
             part = to_text(search, "search")
-            rows = events(ctx, self.scope, _events_window(first, after), part)
-            data = data_of(ctx, self.scope, rows[:first]) if with_data else {}
+            rows = events(ctx, self.scope, time_window(first, after), part)
             count = count_events(ctx, self.scope, part) if wants_count(wanted) else 0
-            return connection(
-                rows,
-                first,
-                lambda row: Event.of(row, data.get(row.event_id, ())),
-                lambda row: (row.created_at.isoformat(), str(row.event_id)),
-                count,
-            )
+            return event_page(ctx, self.scope, rows, first, count, with_data)
 
         return await self.ask(info, verb)
 
@@ -167,14 +160,28 @@ class EventFigures(Scoped):
         )
 
 
-def _events_window(first: int, after: str | None) -> Window:
-    """The window of a page of events: their keys are time and id."""
+def event_page(
+    ctx: Ctx, scope: Scope, rows: Sequence[EventRow], first: int, count: int, with_data: bool
+) -> Connection[Event]:
+    """A page of up to `first` of these events; their data is looked up only if it is asked for."""
+    data = data_of(ctx, scope, rows[:first]) if with_data else {}
+    return connection(
+        rows,
+        first,
+        lambda row: Event.of(row, data.get(row.event_id, ())),
+        lambda row: (row.created_at.isoformat(), str(row.event_id)),
+        count,
+    )
+
+
+def time_window(first: int, after: str | None) -> Window:
+    """The window of a page of rows whose keys are a time and an id."""
     asked = window(first, after, (str, str))
     if asked.after is None:
         return asked
     try:
-        at, event_id = dt.datetime.fromisoformat(asked.after[0]), UUID(asked.after[1])
-        return Window(asked.limit, after=(at.astimezone(dt.UTC), event_id))
+        at, row_id = dt.datetime.fromisoformat(asked.after[0]), UUID(asked.after[1])
+        return Window(asked.limit, after=(at.astimezone(dt.UTC), row_id))
     except (ValueError, OverflowError):
         raise Invalid(_FOREIGN, field="after") from None
 

@@ -14,13 +14,17 @@ from app import models, shares
 from app.context import Actor, Ctx
 from app.paging import Page, Window
 from app.stats.queries import active_visitors, values
+from app.stats.realtime import realtime
 from app.stats.scope import date_range, open_scope
+from app.stats.zones import UTC, time_zone
 from graphql_schema.analytics import Analytics
 from graphql_schema.connections import MAX_PAGE, Connection, connection, window
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.people import Person
+from graphql_schema.realtime import Realtime
+from graphql_schema.selection import selected
 from graphql_schema.shares import ShareLink
 from graphql_schema.types import Int64, page_size, resolved, website_id
 
@@ -109,6 +113,23 @@ class Website:
     async def date_range(self, info: Info) -> DateRange | None:
         found = await info.context.runtime.run(self.actor, date_range, self.uuid)
         return DateRange(start=found[0], end=found[1]) if found else None
+
+    @resolved("The last half hour.")
+    async def realtime(
+        self,
+        info: Info,
+        timezone: Annotated[
+            str | None,
+            strawberry.argument(description="IANA time zone of the minutes' wall clock; UTC if absent."),
+        ] = None,
+    ) -> Realtime | None:
+        with_data = "data" in selected(info, "entries", "event")
+
+        def verb(ctx: Ctx) -> Realtime:
+            zone = UTC if timezone is None else time_zone(timezone)
+            return Realtime.of(ctx, realtime(ctx, self.uuid, zone), with_data)
+
+        return await info.context.runtime.run(self.actor, verb)
 
     @resolved("Values that events have in a field, most frequent first: what to offer in a filter.")
     async def values(

@@ -32,6 +32,8 @@ from rest_compat import (
     events,
     export,
     openapi,
+    realtime,
+    sessions,
     stats,
     teams,
     tracker,
@@ -49,6 +51,8 @@ GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Statistics": stats.routes,
     "Events": events.routes,
     "Export": export.routes,
+    "Sessions": sessions.routes,
+    "Realtime": realtime.routes,
     "Reports": lambda settings: [*acquisition.routes(settings), *conversions.routes(settings)],
     "Tracker": tracker.routes,
 }

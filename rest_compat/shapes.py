@@ -25,6 +25,11 @@ def bucket(at: dt.datetime) -> str:
     return at.isoformat(" ", "seconds")
 
 
+def points(at: Sequence[dt.datetime], counts: Sequence[int]) -> list[Json]:
+    """A series as Umami shows it: empty buckets are left out."""
+    return [{"x": bucket(start), "y": count} for start, count in zip(at, counts, strict=True) if count]
+
+
 def number(value: float | None) -> float | int | None:
     """A number as JavaScript writes it: a whole one without a fraction."""
     return int(value) if value is not None and value.is_integer() and abs(value) < 2**53 else value

@@ -91,9 +91,7 @@ def pageviews(ctx: Ctx, asked: Asked) -> object:
 def _pageviews(ctx: Ctx, scope: Scope, unit: Unit) -> Json:
     series = queries.series(ctx, scope, unit, ("pageviews", "visitors"), fill=False)
     return {
-        name: [
-            {"x": shapes.bucket(at), "y": count} for at, count in zip(series.at, counts, strict=True) if count
-        ]
+        name: shapes.points(series.at, counts)
         for name, counts in (("pageviews", series.pageviews), ("sessions", series.visitors))
     }
 

@@ -69,19 +69,19 @@ class DataTotals:
     records: int
 
 
-def _shown() -> ColumnElement[str]:
+def shown(data: sa.Table) -> ColumnElement[str]:
     """Values as they are shown: numbers without `.0000` at the end, dates cut to the hour, others as stored."""
-    text = _columns.string_value
+    text: ColumnElement[str] = data.c.string_value
 
     def part(start: int, length: int | ColumnElement[int]) -> ColumnElement[str]:
         return sa.func.substr(text, start, length, type_=sa.Text)
 
     # The text of a date is ISO 8601 in UTC, always of the same length.
     hour = part(1, 10) + " " + part(12, 2) + ":00:00"
-    is_whole = sa.and_(_columns.data_type == NUMBER, text.endswith(".0000"))
+    is_whole = sa.and_(data.c.data_type == NUMBER, text.endswith(".0000"))
     return sa.case(
         (is_whole, part(1, sa.func.length(text) - 5)),
-        (_columns.data_type == DATE, hour),
+        (data.c.data_type == DATE, hour),
         else_=text,
     )
 
@@ -90,7 +90,7 @@ _EVENT: Final = {"event": _columns.event_name}
 _KEY: Final = {"key": _columns.data_key}
 _TYPE: Final = {"type": _columns.data_type}
 _STORED: Final = {"value": _columns.string_value}
-_SHOWN: Final = {"value": _shown()}
+_SHOWN: Final = {"value": shown(event_data)}
 
 PROPERTIES_OF_EVENTS: Final = Listing({**_EVENT, **_KEY, **_TYPE}, ("event", "key", "type"), 500)
 VALUES_OF_EVENTS: Final = Listing(
