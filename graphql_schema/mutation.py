@@ -21,6 +21,7 @@ from graphql_schema.inputs import (
     keep_or_text,
     to_text,
 )
+from graphql_schema.segments import SegmentMutations
 from graphql_schema.teams import TeamMutations
 from graphql_schema.types import entity_id, resolved, website_id
 from graphql_schema.users import User, UserMutations
@@ -64,7 +65,7 @@ class TrackResult:
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(UserMutations, TeamMutations):
+class Mutation(UserMutations, TeamMutations, SegmentMutations):
     @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
         self,

@@ -23,7 +23,21 @@ from app import parameters
 from app.context import ANONYMOUS, Ctx
 from app.errors import AppError, Hidden, NotFound, Unauthenticated
 from app.settings import Settings
-from rest_compat import auth, collect, errors, openapi, reports, stats, teams, tracker, users, websites
+from rest_compat import (
+    auth,
+    collect,
+    errors,
+    openapi,
+    reports,
+    saved_reports,
+    segments,
+    stats,
+    teams,
+    tracker,
+    usage,
+    users,
+    websites,
+)
 from rest_compat.deps import Answer, Asked, Call, Gone, Headers, Route, Verb
 
 GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
@@ -33,7 +47,10 @@ GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Teams": teams.routes,
     "Websites": websites.routes,
     "Statistics": stats.routes,
+    "Segments": segments.routes,
     "Reports": reports.routes,
+    "Saved reports": saved_reports.routes,
+    "Usage": usage.routes,
     "Tracker": tracker.routes,
 }
 
