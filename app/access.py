@@ -15,8 +15,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.context import Ctx, Kind
-from app.errors import Denied, Hidden, Unauthenticated
-from app.models import Membership, SavedReport, Share, Team, User, Website
+from app.errors import Denied, Hidden, NotFound, Unauthenticated
+from app.models import Membership, SavedReport, Segment, Share, Team, User, Website
 
 
 class KeyScope(StrEnum):
@@ -235,6 +235,27 @@ def user_account(ctx: Ctx, user_id: UUID, action: str) -> User:
         raise Hidden("User not found")
     if not _may(ctx, RULES[action], user_id):
         raise Denied
+    return found
+
+
+def segment(ctx: Ctx, segment_id: UUID, action: str, website_id: UUID | None = None) -> Segment:
+    """A segment with whose website the actor may do this; with `website_id`, a segment of that one.
+
+    Raises as `website`, for which an unknown segment and one of a website that the actor may not see are alike. Who may
+    see the website of `website_id` may know what it lacks: NotFound.
+    """
+    if website_id is not None:
+        website(ctx, website_id, action)
+    authenticated(ctx)
+    found = ctx.db.get(Segment, segment_id)
+    if website_id is not None and (found is None or found.website_id != website_id):
+        raise NotFound
+    if found is None:
+        raise Hidden("Segment not found")
+    try:
+        website(ctx, found.website_id, action)
+    except Hidden:
+        raise Hidden("Segment not found") from None
     return found
 
 

@@ -6,6 +6,7 @@ parameters of reports, which are stored as those clients write them, are read by
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 import sys
@@ -22,6 +23,11 @@ ABSENT: Final = object()
 # Largest count of anything: what the stores take as LIMIT and what one page can ask for.
 _MOST: Final = 2**31 - 1
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# What JavaScript prints for a date: `Thu Mar 27 2025 00:00:00 GMT+0100 (Central European Standard Time)`.
+_PRINTED: Final = re.compile(
+    r"[A-Z][a-z]{2} ([A-Z][a-z]{2} \d{1,2} \d{4} \d\d:\d\d:\d\d) GMT([+-]\d{4})?.*", re.ASCII
+)
 _UNITS: Final = {unit.value: unit for unit in Unit if unit is not Unit.WEEK}
 
 
@@ -220,6 +226,31 @@ def records(name: str, about: str, fields: Sequence[Field], least: int = 0) -> F
         "required": [one.name for one in fields if one.required],
     }
     return Field(name, reader, about, {"type": "array", "items": items, "minItems": least})
+
+
+def instant(value: object) -> dt.datetime:
+    """A date as JavaScript reads one: ISO 8601 (without a zone: UTC), epoch milliseconds, or JavaScript's own print.
+
+    Raises Unfit for anything else.
+    """
+    try:
+        if isinstance(value, bool):
+            raise Unfit("Invalid date")
+        if isinstance(value, int | float):
+            return _EPOCH + dt.timedelta(milliseconds=int(value))
+        if isinstance(value, str):
+            text = value.strip()
+            if re.fullmatch(r"-?\d{5,16}", text, re.ASCII):
+                return _EPOCH + dt.timedelta(milliseconds=int(text))
+            if printed := _PRINTED.fullmatch(text):
+                return dt.datetime.strptime(
+                    f"{printed[1]} {printed[2] or '+0000'}", "%b %d %Y %H:%M:%S %z"
+                ).astimezone(dt.UTC)
+            read = dt.datetime.fromisoformat(text)
+            return (read if read.tzinfo else read.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise Unfit("Invalid date")
 
 
 def _text(value: object) -> str:

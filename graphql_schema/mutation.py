@@ -22,6 +22,7 @@ from graphql_schema.inputs import (
     keep_or_text,
     to_text,
 )
+from graphql_schema.segments import SegmentMutations
 from graphql_schema.shares import ShareMutations
 from graphql_schema.teams import TeamMutations
 from graphql_schema.types import entity_id, resolved, website_id
@@ -66,7 +67,7 @@ class TrackResult:
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(UserMutations, TeamMutations, ShareMutations, ApiKeyMutations):
+class Mutation(UserMutations, TeamMutations, ShareMutations, ApiKeyMutations, SegmentMutations):
     @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
         self,

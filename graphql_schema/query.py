@@ -8,7 +8,7 @@ from typing import Annotated
 import strawberry
 
 from app import auth, websites
-from app.stats.filters import MAX_CONDITIONS
+from app.stats.filters import MAX_COHORTS, MAX_CONDITIONS
 from app.stats.period import MAX_BUCKETS
 from graphql_schema import filters, inputs
 from graphql_schema.connections import MAX_PAGE, After, Connection, First
@@ -37,6 +37,7 @@ class Limits:
     max_nodes: int = strawberry.field(description="Rows of a page, `first`.")
     max_dimensions: int = strawberry.field(description="Dimensions of a breakdown, `by`.")
     max_conditions: int = strawberry.field(description="Conditions of a filter, `where`.")
+    max_cohorts: int = strawberry.field(description="Cohorts of a filter, `where`.")
     max_values: int = strawberry.field(description="Values of one `in` or `notIn`.")
     max_batch: int = strawberry.field(description="Hits of one `trackBatch`.")
     max_depth: int = strawberry.field(description="Nested fields of a document.")
@@ -115,6 +116,7 @@ class Query(UserQueries, TeamQueries):
             max_nodes=MAX_PAGE,
             max_dimensions=inputs.MAX_DIMENSIONS,
             max_conditions=MAX_CONDITIONS,
+            max_cohorts=MAX_COHORTS,
             max_values=filters.MAX_VALUES,
             max_batch=inputs.MAX_BATCH,
             max_depth=settings.graphql_max_depth,

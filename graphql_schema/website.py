@@ -10,9 +10,10 @@ from uuid import UUID
 
 import strawberry
 
-from app import models, shares
+from app import models, segments, shares
 from app.context import Actor, Ctx
 from app.paging import Page, Window
+from app.segments import SegmentType
 from app.stats.queries import active_visitors, values
 from app.stats.realtime import realtime
 from app.stats.scope import date_range, open_scope
@@ -24,9 +25,10 @@ from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.people import Person
 from graphql_schema.realtime import Realtime
+from graphql_schema.segments import Segment
 from graphql_schema.selection import selected
 from graphql_schema.shares import ShareLink
-from graphql_schema.types import Int64, page_size, resolved, website_id
+from graphql_schema.types import Int64, entity_id, page_size, resolved, website_id
 
 if TYPE_CHECKING:
     from graphql_schema.teams import Team
@@ -105,6 +107,32 @@ class Website:
 
         return await info.context.runtime.run(self.actor, verb)
 
+    @resolved("Its segments and cohorts, by name.")
+    async def segments(
+        self,
+        info: Info,
+        type: Annotated[
+            SegmentType | None, strawberry.argument(description="Only these; both if absent.")
+        ] = None,
+    ) -> list[Segment] | None:
+        def verb(ctx: Ctx) -> list[Segment]:
+            return [Segment.of(row) for row in segments.listed(ctx, self.uuid, type)]
+
+        return await info.context.runtime.run(self.actor, verb)
+
+    @resolved("One of its segments and cohorts. Error `not-found` if there is none.")
+    async def segment(
+        self,
+        info: Info,
+        id: Annotated[
+            strawberry.ID, strawberry.argument(description="The id of the segment or cohort, a UUID.")
+        ],
+    ) -> Segment | None:
+        def verb(ctx: Ctx) -> Segment:
+            return Segment.of(segments.get(ctx, entity_id(id, "Segment"), self.uuid))
+
+        return await info.context.runtime.run(self.actor, verb)
+
     @resolved("Visitors with any event in the last five minutes.")
     async def active_visitors(self, info: Info) -> Int64 | None:
         return Int64(await info.context.runtime.run(self.actor, active_visitors, self.uuid))
@@ -167,7 +195,7 @@ class Website:
         ] = None,
     ) -> Analytics | None:
         def verb(ctx: Ctx) -> Analytics:
-            scope = open_scope(ctx, self.uuid, to_period(period, ctx.now), to_filter(where))
+            scope = open_scope(ctx, self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
             return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all))
 
         return await info.context.runtime.run(self.actor, verb)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from app.context import Ctx
-from app.parameters import Field, Unfit, uuid
-from app.reports import attribution, breakdown, report, revenue, utm
+from app.parameters import Field, Unfit, instant, uuid
+from app.reports import attribution, breakdown, revenue, utm
 from app.settings import Settings
 from app.stats.period import Period
 from app.stats.scope import open_scope
@@ -82,7 +82,7 @@ def _date(name: str, about: str) -> Field:
     def reader(value: object) -> object:
         if not isinstance(value, str):
             raise Unfit("Invalid date")
-        return report.instant(value.replace("GMT ", "GMT+"))
+        return instant(value.replace("GMT ", "GMT+"))
 
     return Field(name, reader, f"{about}: ISO 8601, epoch milliseconds or JavaScript's print.")
 

@@ -33,10 +33,13 @@ from rest_compat import (
     export,
     openapi,
     realtime,
+    saved_reports,
+    segments,
     sessions,
     stats,
     teams,
     tracker,
+    usage,
     users,
     websites,
 )
@@ -53,7 +56,10 @@ GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Export": export.routes,
     "Sessions": sessions.routes,
     "Realtime": realtime.routes,
+    "Segments": segments.routes,
     "Reports": lambda settings: [*acquisition.routes(settings), *conversions.routes(settings)],
+    "Saved reports": saved_reports.routes,
+    "Usage": usage.routes,
     "Tracker": tracker.routes,
 }
 

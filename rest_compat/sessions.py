@@ -100,7 +100,9 @@ def stats(ctx: Ctx, asked: Asked) -> object:
     website_id = asked.id("websiteId")
     # Before the filters: who may not see the website is not told what it lacks.
     websites.get(ctx, website_id)
-    scope = open_scope(ctx, website_id, params.period(asked.params), filters.where(asked.params))
+    scope = open_scope(
+        ctx, website_id, params.period(asked.params), filters.where(ctx, website_id, asked.params)
+    )
     totals = sessions.session_totals(ctx, scope)
     return {
         # Umami calls page views and custom events together so here.

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from app import parameters, websites
+from app import parameters, segments, websites
 from app.context import Ctx
 from app.errors import Invalid
+from app.segments import SegmentType
 from app.settings import Settings
 from app.stats import channels, events, queries
 from app.stats.filters import Condition, Operator
@@ -135,19 +136,22 @@ def values(ctx: Ctx, asked: Asked) -> object:
     kind = asked.params["type"]
     metric = METRICS.get(kind)
     scope = open_scope(ctx, asked.id("websiteId"), params.period(asked.params))
-    if kind in ("segment", "cohort"):
-        return []
+    if kind in list(SegmentType):
+        found = segments.listed(ctx, scope.website_id, SegmentType(kind), search=asked.params["search"])
+        return [{"value": name} for name in dict.fromkeys(row.name for row in found)]
     if metric is None:
         raise Invalid("Invalid type.", field="type")
-    found = queries.values(ctx, scope, metric.column, asked.params["search"])
-    return [{"value": value, "count": count} for value, count in found]
+    counted = queries.values(ctx, scope, metric.column, asked.params["search"])
+    return [{"value": value, "count": count} for value, count in counted]
 
 
 def _scope(ctx: Ctx, asked: Asked, *more: Condition) -> Scope:
     website_id = asked.id("websiteId")
     # Before the filters: who may not see the website is not told what it lacks.
     websites.get(ctx, website_id)
-    return open_scope(ctx, website_id, params.period(asked.params), filters.where(asked.params, *more))
+    return open_scope(
+        ctx, website_id, params.period(asked.params), filters.where(ctx, website_id, asked.params, *more)
+    )
 
 
 def _compared(scope: Scope, asked: Asked) -> Period:
