@@ -123,18 +123,11 @@ def test_keys_that_the_command_refuses(tmp_path: Path) -> None:
     for arguments, said in (
         (("create", "k", "--scope", "read", "--user", "[nobody]"), "dashi: there is no user '[nobody]'"),
         (("create", "k", "--scope", "read", "--website", nowhere), "dashi: Website not found"),
-        (("create", " ", "--scope", "read"), "dashi: A name has 1 to 100 characters"),
-        (("list", "--user", "nobody"), "dashi: there is no user 'nobody'"),
         (("revoke", nowhere), "dashi: API key not found"),
     ):
         done = dashi("key", *arguments, env=env)
         assert (done.returncode, done.stdout.strip(), done.stderr) == (1, said, "")
-    for arguments in (
-        ("create", "k"),
-        ("create", "k", "--scope", "all"),
-        ("create", "k", "--scope", "read", "--days", "0"),
-    ):
-        assert dashi("key", *arguments, env=env).returncode == 2
+    assert dashi("key", "create", "k", env=env).returncode == 2  # without a scope
     assert dashi("key", "list", env=env).stdout == ""
 
 
