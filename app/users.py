@@ -61,6 +61,7 @@ def named(ctx: Ctx, user_ids: Collection[UUID]) -> dict[UUID, User]:
 def create(ctx: Ctx, *, username: str, password: str, role: str, user_id: UUID | None = None) -> User:
     """A new user, for admins. Raises Invalid for a bad name or role, Conflict for a name or id in use."""
     access.admin(ctx, "users:create")
+    _no_key(ctx)
     _check_name(username)
     _check_role(role)
     if user_id is not None and ctx.db.get(User, user_id) is not None:
@@ -88,7 +89,7 @@ def update(
 ) -> User:
     """Change what is given. A user changes its own password only, an admin everything of everyone.
 
-    An API key changes no password: whoever found it could lock its user out. Raises as `access.user_account`, Denied
+    An API key changes neither password nor role. Raises as `access.user_account`, Denied
     for what only an admin may change, Invalid for a bad value or the role of the last admin, Conflict for a name in use.
     """
     found = access.user_account(ctx, user_id, "user:update")
@@ -101,10 +102,11 @@ def update(
         found.username = username
     if not isinstance(role, Keep) and role != found.role:
         _check_role(role)
+        _no_key(ctx)
         _keep_an_admin(ctx, found)
         found.role = role
     if not isinstance(password, Keep):
-        access.in_person(ctx)
+        _no_key(ctx)
         found.password = hash_password(password)
     ctx.db.flush()
     return found
@@ -139,6 +141,7 @@ def delete(ctx: Ctx, user_id: UUID) -> User:
     ctx.db.flush()
     ctx.db.delete(found)
     ctx.db.flush()
+    ctx.after_commit.append(ctx.runtime.keys_changed)
     return found
 
 
@@ -151,6 +154,12 @@ def check_password(password: str, field: str = "password") -> None:
     """Raise Invalid unless a new password is long enough."""
     if len(password) < MIN_PASSWORD:
         raise Invalid(f"{field} must contain at least {MIN_PASSWORD} characters", field=field)
+
+
+def _no_key(ctx: Ctx) -> None:
+    """Raise Denied for an API key: whoever found one could make an account that outlives it, or lock its user out."""
+    if ctx.key is not None:
+        access.in_person(ctx)
 
 
 def _check_name(username: str) -> None:

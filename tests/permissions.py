@@ -63,7 +63,9 @@ def cast(server: Server) -> dict[str, Person]:
 
 
 def make_world(server: Server, people: dict[str, Person]) -> World:
-    """Fresh websites, team, shares and keys for the same people."""
+    """Fresh websites, team, shares and keys for the same people, whose keys of an earlier world end."""
+    for owner in ("owner", "team-owner"):
+        _end_keys(server, people[owner].headers)
     team = _post(server, "/api/teams", {"name": "T"}, people["team-owner"].headers)[0]
     for role in TEAM_ROLES[1:]:
         member = {"userId": people[role].id, "role": role}
@@ -111,6 +113,16 @@ def make_world(server: Server, people: dict[str, Person]) -> World:
     headers |= {("anonymous", ""): {}, ("admin", ""): server.admin}
     headers |= {(name, ""): person.headers for name, person in people.items()}
     return World(server, people, team["id"], websites, headers, names)
+
+
+def _end_keys(server: Server, headers: Headers) -> None:
+    keys = server.graphql("{ me { apiKeys(first: 100) { nodes { id } } } }", None, headers)
+    ended = [
+        f'k{number}: revokeApiKey(id: "{node["id"]}") {{ id }}'
+        for number, node in enumerate(keys["data"]["me"]["apiKeys"]["nodes"])
+    ]
+    if ended:
+        assert "errors" not in server.graphql(f"mutation {{ {' '.join(ended)} }}", None, headers)
 
 
 def _post(server: Server, path: str, body: dict[str, Any], headers: Headers) -> Any:
