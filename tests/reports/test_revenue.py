@@ -200,6 +200,7 @@ def test_bad_parameters(server: Server, params: dict[str, Any], said: list[str])
     ("arguments", "field"),
     [
         ('currency: "a\\u0000b"', "currency"),
+        ('currency: " "', "currency"),
         ('currency: "EUR", first: 0', "first"),
         ('currency: "EUR", first: 101', "first"),
         ('currency: "EUR", unit: MINUTE', "unit"),
