@@ -145,6 +145,18 @@ class matches(FunctionElement[bool]):
 
 
 @written(
+    postgresql="(SELECT string_agg(found[1], '&') FROM regexp_matches({0}, {1}, 'g') AS found)",
+    duckdb="array_to_string(regexp_extract_all({0}, {1}, 1), '&')",
+)
+class extracted(FunctionElement[str]):
+    """What the one group of a case-sensitive regular expression finds in a text, all of it in order, joined by `&`."""
+
+    type = sa.Text()
+    name = "extracted"
+    inherit_cache = True
+
+
+@written(
     postgresql="({0} + ({1}) * INTERVAL '1 second')",
     duckdb="({0} + ({1}) * INTERVAL '1 second')",
 )

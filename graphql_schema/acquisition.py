@@ -15,6 +15,7 @@ from app.stats.period import Unit
 from graphql_schema.connections import MAX_PAGE
 from graphql_schema.context import Info
 from graphql_schema.enums import described
+from graphql_schema.inputs import not_empty
 from graphql_schema.scoped import Scoped
 from graphql_schema.selection import selected
 from graphql_schema.types import Int64, LocalDateTime, page_size, resolved
@@ -207,7 +208,8 @@ class Acquisition(Scoped):
             limit = page_size(first, MAX_PAGE)
             chosen = unit or self.scope.period.clamp(Unit.MINUTE)
             at = self.scope.period.buckets(chosen) if revenue.SERIES in parts else []
-            found = revenue.REPORT.over(ctx, self.scope, revenue.Params(currency, chosen, parts))
+            params = revenue.Params(not_empty(currency, "currency"), chosen, parts)
+            found = revenue.REPORT.over(ctx, self.scope, params)
             return _revenue(found, chosen, at, limit)
 
         return await self.ask(info, verb)
@@ -240,9 +242,8 @@ class Acquisition(Scoped):
         ] = None,
     ) -> Attribution | None:
         def verb(ctx: Ctx) -> Attribution:
-            if currency == "":
-                raise Invalid("currency must not be empty", field="currency")
-            params = attribution.Params(model, step.step(), currency or "")
+            asked = "" if currency is None else not_empty(currency, "currency")
+            params = attribution.Params(model, step.step(), asked)
             found = attribution.REPORT.over(ctx, self.scope, params)
             return Attribution(
                 total=Conversions(

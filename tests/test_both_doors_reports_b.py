@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from tests.populate import VECTORS, populate
+from tests.reports.asking import PERIOD, RANGE, graph, rest
 from tests.server import Server
-
-RANGE = {"startDate": "2026-11-10T00:00:00Z", "endDate": "2026-11-11T23:59:59Z"}
-PERIOD = '{start: "2026-11-10T00:00:00Z", end: "2026-11-11T23:59:59Z"}'
 
 
 @pytest.fixture(scope="module")
@@ -18,21 +16,6 @@ def site(server: Server) -> str:
     website_id = server.create_website()
     populate(server, website_id, VECTORS)
     return website_id
-
-
-def rest(server: Server, site: str, report: str, unit: str = "day", **params: Any) -> Any:
-    body = {"websiteId": site, "dateRange": {**RANGE, "unit": unit}, **params}
-    answer = server.client.post(f"/api/reports/{report}", json=body, headers=server.admin)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-def graph(server: Server, site: str, selection: str, period: str = PERIOD) -> Any:
-    answer = server.graphql(
-        f'{{ website(id: "{site}") {{ analytics(period: {period}) {{ {selection} }} }} }}'
-    )
-    assert "errors" not in answer, answer
-    return answer["data"]["website"]["analytics"]
 
 
 def test_utm(server: Server, site: str) -> None:
@@ -68,7 +51,7 @@ def test_insights(
 
 
 def test_revenue(server: Server, site: str) -> None:
-    assert rest(server, site, "revenue", currency="USD", timezone="Europe/Berlin") == {
+    assert rest(server, site, "revenue", unit="day", currency="USD", timezone="Europe/Berlin") == {
         "chart": [
             {"x": "purchase", "t": "2026-11-10 00:00:00", "y": 19.99},
             {"x": "purchase", "t": "2026-11-11 00:00:00", "y": 5},

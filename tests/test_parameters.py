@@ -137,3 +137,39 @@ def test_no_object(sent: object) -> None:
     with pytest.raises(Malformed) as refused:
         parameters.read((NAME,), sent)
     assert refused.value.problems == []
+
+
+def test_a_choice_is_read_as_what_it_stands_for() -> None:
+    way = parameters.choice("f", "", {"up": 1, "down": -1})
+    assert read(way, f="down") == -1
+    assert way.schema == {"type": "string", "enum": ["up", "down"]}
+    for sent, problem in (
+        ("left", "Invalid enum value. Expected 'up' | 'down', received 'left'"),
+        (1, "Expected string, received number"),
+    ):
+        with pytest.raises(Malformed) as refused:
+            read(way, f=sent)
+        assert refused.value.problems == [("f", problem)]
+
+
+def test_records_are_read_field_by_field_and_what_is_wrong_in_them_is_not_told() -> None:
+    steps = parameters.records("f", "", (NAME,), least=1)
+    pairs = parameters.records(
+        "f", "", (parameters.text("a", "A."), parameters.optional(parameters.text("b", ""), ""))
+    )
+    assert read(pairs, f=[{"a": "1", "c": 2}, {"a": "3", "b": "4"}]) == (
+        {"a": "1", "b": ""},
+        {"a": "3", "b": "4"},
+    )
+    assert read(pairs, f=[]) == ()
+    assert pairs.schema["items"]["required"] == ["a"]
+    assert pairs.schema["items"]["properties"]["a"] == {"type": "string", "description": "A."}
+    for sent, problem in (
+        ([], "Array must contain at least 1 element(s)"),
+        ("x", "Expected array, received string"),
+        ([{"f": "too long"}], ""),
+        ([{"f": "1"}, 5], ""),
+    ):
+        with pytest.raises(Malformed) as refused:
+            read(steps, f=sent)
+        assert refused.value.problems == [("f", problem)]

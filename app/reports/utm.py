@@ -13,14 +13,14 @@ import sqlalchemy as sa
 
 from app.context import Ctx
 from app.reports.report import Report
-from app.sql import fits
+from app.sql import extracted, fits
 from app.stats.measures import whole
 from app.stats.scope import Scope
 from app.tables import PAGE_VIEW, event
 
 # Any name of this form is a campaign parameter, not just the five that have columns of their own.
 _NAME: Final = re.compile(r"utm_\w+", re.ASCII)
-_NAMED: Final = "(^|&)utm_"
+_PAIR: Final = "(?:^|&)(utm_[^&]*)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,14 @@ def run(ctx: Ctx, scope: Scope, params: Params) -> list[UtmParameter]:
 
     A parameter that an address repeats counts once for each value it is given there.
     """
-    query = (
-        sa.select(event.c.url_query, sa.func.count())
-        .where(*scope.rows(PAGE_VIEW), fits(event.c.url_query, sa.literal(_NAMED, sa.Text)))
-        .group_by(event.c.url_query)
+    # Addresses hardly ever repeat (click ids), their campaign parameters do.
+    pair = sa.literal(_PAIR, sa.Text)
+    campaigns = (
+        sa.select(extracted(event.c.url_query, pair).label("campaign"))
+        .where(*scope.rows(PAGE_VIEW), fits(event.c.url_query, pair))
+        .subquery("campaigns")
     )
+    query = sa.select(campaigns.c.campaign, sa.func.count()).group_by(campaigns.c.campaign)
     names: Counter[str] = Counter()
     values: dict[str, Counter[str]] = {}
     for text, count in ctx.events.rows(query):
@@ -69,9 +72,9 @@ def run(ctx: Ctx, scope: Scope, params: Params) -> list[UtmParameter]:
     ]
 
 
-def _campaign(query: str) -> list[tuple[str, str]]:
-    """(name, value) of the campaign parameters in a query string, decoded like a form's fields."""
-    pairs = (pair.partition("=") for pair in query.split("&") if pair.startswith("utm_"))
+def _campaign(form: str) -> list[tuple[str, str]]:
+    """(name, value) of the campaign parameters among a form's fields, decoded."""
+    pairs = (pair.partition("=") for pair in form.split("&"))
     decoded = ((unquote_plus(name), unquote_plus(value)) for name, _, value in pairs)
     return [(name, value) for name, value in decoded if _NAME.fullmatch(name)]
 
