@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from app.context import ANONYMOUS, Actor, Ctx, Kind
 from app.errors import NotFound, Unauthenticated
 from app.models import Share, User
-from app.security import Keys, hash_password, random_password, verify_password
+from app.security import API_KEY_PREFIX, Keys, digest, hash_password, random_password, verify_password
 
 # The id of the first admin in every Umami installation: client configurations name it.
 STOCK_ADMIN_ID: Final = UUID("41e2b680-648e-4b09-bcd7-3e2b10c06264")
@@ -39,9 +39,22 @@ def bearer_token(headers: Mapping[str, str]) -> str:
     return words[1] if len(words) > 1 else ""
 
 
+def api_key(headers: Mapping[str, str]) -> str:
+    """The API key in the headers, in one of its own or as bearer token; '' if there is none.
+
+    What does not look like one is none: clients of Umami's cloud send keys of their own.
+    """
+    for text in (headers.get("x-umami-api-key", ""), bearer_token(headers)):
+        if text.startswith(API_KEY_PREFIX):
+            return text
+    return ""
+
+
 def identify(keys: Keys, headers: Mapping[str, str]) -> Actor:
     """The actor that the headers (lower-case names) prove. A user who opened a share link may read its website too."""
     share = share_actor(keys, headers.get("x-umami-share-token", ""))
+    if key := api_key(headers):
+        return replace(share, kind=Kind.KEY, key_digest=digest(key))
     claims = keys.login_claims(bearer_token(headers))
     user_id = _uuid(claims.get("userId")) if claims else None
     if claims and user_id:
@@ -57,9 +70,16 @@ def share_actor(keys: Keys, token: str) -> Actor:
     """
     claims = keys.verify(token)
     website_id = _uuid(claims.get("websiteId")) if claims and "sessionId" not in claims else None
-    if claims and website_id:
-        return Actor(Kind.SHARE, website_id=website_id, issued_at=_int(claims.get("iat")))
-    return ANONYMOUS
+    if claims is None or website_id is None:
+        return ANONYMOUS
+    share_id = _uuid(claims["share"]) if "share" in claims else None
+    return Actor(
+        Kind.SHARE,
+        website_id=website_id,
+        issued_at=_int(claims.get("iat")),
+        share_id=share_id,
+        share_fingerprint=claims.get("pwd"),
+    )
 
 
 def login(ctx: Ctx, username: str, password: str) -> Login:
@@ -70,12 +90,23 @@ def login(ctx: Ctx, username: str, password: str) -> Login:
     return Login(ctx.keys.login_token(str(user.user_id), ctx.keys.fingerprint(user.password)), user)
 
 
-def open_share(ctx: Ctx, slug: str) -> ShareAccess:
-    """A token for the website behind a share link, or NotFound."""
-    website_id = ctx.db.scalar(sa.select(Share.website_id).where(Share.slug == slug))
-    if website_id is None:
+def open_share(ctx: Ctx, slug: str, password: str | None = None) -> ShareAccess:
+    """A token for the website behind a share link.
+
+    Raises NotFound for an unknown or expired one, Unauthenticated without the password it needs or with a wrong one.
+    """
+    share = ctx.db.scalar(sa.select(Share).where(Share.slug == slug))
+    if share is None or share.is_over(ctx.now):
         raise NotFound
-    return ShareAccess(website_id, ctx.keys.sign({"websiteId": str(website_id)}))
+    claims = {"websiteId": str(share.website_id), "share": str(share.share_id)}
+    if share.password is not None:
+        if not password:
+            raise Unauthenticated("This share needs a password", field="password")
+        if not verify_password(password, share.password):
+            raise Unauthenticated("Incorrect password", field="password")
+        # The token ends with the password, as a login does.
+        claims["pwd"] = ctx.keys.fingerprint(share.password)
+    return ShareAccess(share.website_id, ctx.keys.sign(claims))
 
 
 def ensure_admin(ctx: Ctx) -> str | None:

@@ -7,17 +7,17 @@ import logging
 from importlib.metadata import version
 from typing import Annotated, NoReturn
 
-import sqlalchemy as sa
 import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from app.cli_keys import key_cli, user_named
 from app.demo import SITES, WEBSITE_IDS, fill
-from app.errors import AppError, NotFound
+from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
-from app.models import User
 from app.security import hash_password, random_password
 from app.settings import Settings
 
@@ -30,6 +30,7 @@ cli = typer.Typer(
 )
 user_cli = typer.Typer(help="Look after users.", no_args_is_help=True)
 cli.add_typer(user_cli, name="user")
+cli.add_typer(key_cli, name="key")
 console = Console(highlight=False)
 
 
@@ -45,7 +46,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    console.print(f"[red]dashi:[/red] {message}")
+    console.print(f"[red]dashi:[/red] {escape(message)}")
     raise SystemExit(1) from None
 
 
@@ -145,10 +146,7 @@ def set_password(
     """Set a user's password, also while the server runs. Logins made with the old one end at once."""
     chosen = password or random_password()
     with open_accounts(Settings()).begin() as session:
-        user = session.scalar(sa.select(User).where(User.username == username))
-        if user is None:
-            raise NotFound(f"there is no user {username!r}")
-        user.password = hash_password(chosen)
+        user_named(session, username).password = hash_password(chosen)
     console.print(f"The password of [bold]{username}[/bold] is set.")
     if password is None:
         _print_password(chosen, username)

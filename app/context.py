@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -20,31 +21,39 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session, joinedload, sessionmaker
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.db import EventStore
 from app.errors import Conflict, Unavailable
-from app.models import User, utc_now
+from app.models import ApiKey, Share, User, utc_now
 from app.security import Keys
 from app.settings import Settings
 
+log = logging.getLogger("dashi")
+
 P = ParamSpec("P")
 T = TypeVar("T")
+
+# How exact an API key's last use is known.
+_LAST_USED = dt.timedelta(minutes=1)
 
 
 class Kind(StrEnum):
     ANONYMOUS = "anonymous"
     USER = "user"
+    KEY = "key"
     SHARE = "share"
     SYSTEM = "system"
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks. `user_id` is a claim until `Ctx.user` has found the user.
+    """Who asks. Everything here is a claim until `Ctx` has found what it names.
 
-    `website_id` is that of an opened share link, which a share or a user may read; `issued_at` is the link token's.
+    `website_id` is that of an opened share link, which a share or a user may read; `issued_at` is the link token's,
+    `share_id` its share (None in tokens that Umami itself made), and `share_fingerprint` that of the password that
+    opened it. `key_digest` is that of an API key.
     """
 
     kind: Kind = Kind.ANONYMOUS
@@ -52,6 +61,9 @@ class Actor:
     fingerprint: str | None = None
     website_id: UUID | None = None
     issued_at: int | None = None
+    share_id: UUID | None = None
+    share_fingerprint: str | None = None
+    key_digest: str | None = None
 
 
 ANONYMOUS = Actor()
@@ -81,8 +93,26 @@ class Ctx:
         return self.runtime.settings
 
     @cached_property
+    def key(self) -> ApiKey | None:
+        """The API key that is used, None for other actors and for keys that are revoked or over."""
+        if self.actor.key_digest is None:
+            return None
+        mine = ApiKey.digest == self.actor.key_digest
+        key = self.db.scalar(sa.select(ApiKey).where(mine).options(joinedload(ApiKey.user)))
+        if key is None or key.is_over(self.now):
+            return None
+        if key.last_used_at is None or self.now - key.last_used_at > _LAST_USED:
+            self.after_commit.append(lambda: self.runtime.key_used(key.api_key_id, self.now))
+        return key
+
+    @cached_property
     def user(self) -> User | None:
-        """The user who asks, None for anonymous, share and system actors and for tokens of users who are gone."""
+        """The user who asks, in person or by an API key.
+
+        None for anonymous, share and system actors and for tokens of users who are gone.
+        """
+        if self.actor.kind is Kind.KEY:
+            return self.key.user if self.key else None
         if self.actor.user_id is None:
             return None
         user = self.db.get(User, self.actor.user_id)
@@ -90,6 +120,20 @@ class Ctx:
             # Dashi's own tokens end when the password changes.
             return user if self.keys.fingerprint(user.password) == self.actor.fingerprint else None
         return user
+
+    @cached_property
+    def shared_website_id(self) -> UUID | None:
+        """The website that an opened share link lets the actor read.
+
+        None once the share is revoked or over, or has another password, one more or one less.
+        """
+        if self.actor.website_id is None or self.actor.share_id is None:
+            return self.actor.website_id
+        share = self.db.get(Share, self.actor.share_id)
+        if share is None or share.website_id != self.actor.website_id or share.is_over(self.now):
+            return None
+        now_needed = None if share.password is None else self.keys.fingerprint(share.password)
+        return share.website_id if self.actor.share_fingerprint == now_needed else None
 
 
 class Runtime:
@@ -103,6 +147,7 @@ class Runtime:
         self.accounts = accounts
         self.events = events
         self.on_website_change: list[Callable[[UUID], None]] = []
+        self.on_key_change: list[Callable[[], None]] = []
         # Reading has workers of its own, so that a slow dashboard never delays collecting.
         self._readers = ThreadPoolExecutor(settings.read_threads, thread_name_prefix="read")
 
@@ -145,6 +190,21 @@ class Runtime:
         """Tell whoever remembers something of a website that it was made or deleted."""
         for forget in self.on_website_change:
             forget(website_id)
+
+    def keys_changed(self) -> None:
+        """Tell whoever remembers what an API key may do that one is gone."""
+        for forget in self.on_key_change:
+            forget()
+
+    def key_used(self, api_key_id: UUID, at: dt.datetime) -> None:
+        """Remember when an API key was used: in a transaction of its own, so that a question holds no lock for it."""
+        mine = ApiKey.api_key_id == api_key_id
+        try:
+            with self.accounts.begin() as session:
+                session.execute(sa.update(ApiKey).where(mine).values(last_used_at=at))
+        except sa.exc.OperationalError as error:
+            # What it was used for is done, and not to be refused for want of a note.
+            log.warning("the use of an API key could not be noted", exc_info=error)
 
     def close(self) -> None:
         """End the readers and give the connections back."""

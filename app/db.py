@@ -69,8 +69,8 @@ def accounts_sessions(engine: Engine) -> sessionmaker[Session]:
     return sessionmaker(engine, expire_on_commit=False)
 
 
-def events_engine(settings: Settings) -> Engine:
-    """The engine of the event store.
+def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
+    """The engine of the event store; unless `opened`, nothing is touched before the first question.
 
     Raises Unavailable when another process holds the DuckDB file.
     """
@@ -82,7 +82,11 @@ def events_engine(settings: Settings) -> Engine:
         )
         sa_event.listen(engine, "connect", _limit_questions)
         return engine
-    return _duckdb_engine(settings, Path(url.database or ""))
+    file = Path(url.database or "")
+    engine = _duckdb_engine(settings, file)
+    if opened:
+        _open_duckdb(engine, file)
+    return engine
 
 
 def _limit_questions(connection: Any, _record: Any) -> None:
@@ -108,13 +112,16 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
-    engine = sa.create_engine(
+    return sa.create_engine(
         f"duckdb:///{file}",
         connect_args={"config": config},
         pool_size=settings.read_threads + 2,
         max_overflow=4,
         hide_parameters=True,
     )
+
+
+def _open_duckdb(engine: Engine, file: Path) -> None:
     try:
         engine.connect().close()
     except sa.exc.DBAPIError as error:
@@ -125,7 +132,6 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
             raise
         _quarantine(wal)
         engine.connect().close()
-    return engine
 
 
 def _quarantine(wal: Path) -> None:

@@ -47,6 +47,13 @@ def open_accounts(settings: Settings) -> sessionmaker[Session]:
     return accounts_sessions(engine)
 
 
+def open_accounts_runtime(settings: Settings) -> Runtime:
+    """A runtime for what concerns accounts alone: as `open_accounts` it works beside a running server."""
+    accounts = open_accounts(settings)
+    events = EventStore(events_engine(settings, opened=False))
+    return Runtime(settings, Keys(load_app_secret(settings)), accounts, events)
+
+
 def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
     """Open and migrate both stores, and make the first admin: (runtime, the password made up for it, if any).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
@@ -48,6 +49,13 @@ class Team(Base):
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 
+    memberships: Mapped[list[Membership]] = relationship(
+        back_populates="team",
+        cascade="all, delete-orphan",
+        order_by="Membership.created_at",
+        passive_deletes=True,
+    )
+
 
 class Membership(Base):
     __tablename__ = "membership"
@@ -61,6 +69,9 @@ class Membership(Base):
     role: Mapped[str] = mapped_column(sa.String(50))
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+
+    team: Mapped[Team] = relationship(back_populates="memberships")
+    user: Mapped[User] = relationship()
 
 
 class Website(Base):
@@ -83,18 +94,35 @@ class Website(Base):
     updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now, onupdate=utc_now)
 
     owner: Mapped[User | None] = relationship()
+    team: Mapped[Team | None] = relationship()
     shares: Mapped[list[Share]] = relationship(
         back_populates="website", cascade="all, delete-orphan", order_by="Share.created_at", lazy="selectin"
     )
 
     @property
+    def default_share(self) -> Share | None:
+        """The one share that Umami's clients know."""
+        return next((share for share in self.shares if share.is_default), None)
+
+    @property
     def share_slug(self) -> str | None:
-        """The one share that Umami's clients know: the oldest."""
-        return self.shares[0].slug if self.shares else None
+        """The slug of the one share that Umami's clients know, their `shareId`."""
+        return self.default_share.slug if self.default_share else None
 
 
 class Share(Base):
+    """A link that lets anyone who knows it read one website."""
+
     __tablename__ = "share"
+    __table_args__ = (
+        sa.Index(
+            "share_default_key",
+            "website_id",
+            unique=True,
+            sqlite_where=sa.text("is_default"),
+            postgresql_where=sa.text("is_default"),
+        ),
+    )
     __mapper_args__ = {"confirm_deleted_rows": False}  # noqa: RUF012 - as for Website
 
     share_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
@@ -102,6 +130,80 @@ class Share(Base):
         sa.ForeignKey("website.website_id", ondelete="CASCADE"), index=True
     )
     slug: Mapped[str] = mapped_column(sa.String(50), unique=True)
+    name: Mapped[str] = mapped_column(sa.String(100), server_default="", default="")
+    password: Mapped[str | None] = mapped_column(sa.String(60))  # bcrypt; None: the link is enough
+    expires_at: Mapped[dt.datetime | None]
+    is_default: Mapped[bool] = mapped_column(server_default=sa.false(), default=False)
     created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
 
     website: Mapped[Website] = relationship(back_populates="shares")
+
+    def is_over(self, now: dt.datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+
+class ApiKey(Base):
+    """What a program proves itself with: it acts as its user, within its scopes and, if it has one, its website."""
+
+    __tablename__ = "api_key"
+    __mapper_args__ = {"confirm_deleted_rows": False}  # noqa: RUF012 - as for Website
+
+    api_key_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    user_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("user_account.user_id", ondelete="CASCADE"), index=True
+    )
+    website_id: Mapped[UUID | None] = mapped_column(
+        sa.ForeignKey("website.website_id", ondelete="CASCADE"), index=True
+    )
+    name: Mapped[str] = mapped_column(sa.String(100))
+    hint: Mapped[str] = mapped_column(sa.String(20))  # its first characters, to tell keys apart
+    digest: Mapped[str] = mapped_column(sa.String(64), unique=True)  # SHA-256; the key itself is not kept
+    scopes: Mapped[str] = mapped_column(sa.String(50))  # space-separated
+    expires_at: Mapped[dt.datetime | None]
+    last_used_at: Mapped[dt.datetime | None]
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+
+    user: Mapped[User] = relationship()
+    website: Mapped[Website | None] = relationship()
+
+    def is_over(self, now: dt.datetime) -> bool:
+        return self.expires_at is not None and self.expires_at <= now
+
+
+class Segment(Base):
+    """Filters of a website under a name: a `segment` of events, or a `cohort` of sessions."""
+
+    __tablename__ = "segment"
+
+    segment_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    website_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("website.website_id", ondelete="CASCADE"), index=True
+    )
+    type: Mapped[str] = mapped_column(sa.String(50))
+    name: Mapped[str] = mapped_column(sa.String(200))
+    parameters: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+
+
+class SavedReport(Base):
+    """A report's parameters under a name, as Umami's clients write them."""
+
+    __tablename__ = "saved_report"
+
+    report_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    user_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("user_account.user_id", ondelete="CASCADE"), index=True
+    )
+    website_id: Mapped[UUID] = mapped_column(
+        sa.ForeignKey("website.website_id", ondelete="CASCADE"), index=True
+    )
+    type: Mapped[str] = mapped_column(sa.String(50))
+    name: Mapped[str] = mapped_column(sa.String(200))
+    description: Mapped[str] = mapped_column(sa.String(500))
+    parameters: Mapped[dict[str, Any]] = mapped_column(sa.JSON)
+    created_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    updated_at: Mapped[dt.datetime] = mapped_column(default=utc_now, onupdate=utc_now)
+
+    author: Mapped[User] = relationship()
+    website: Mapped[Website] = relationship()

@@ -43,7 +43,8 @@ class Key:
 def windowed(query: S, keys: Sequence[Key], window: Window) -> S:
     """The rows of a query that are in the window, in the order of the keys."""
     if window.after is not None:
-        query = query.where(_beyond(keys, window.after))
+        # The first condition says nothing new, but it is one that a store's index can begin at.
+        query = query.where(_reached(keys[0], window.after[0]), _beyond(keys, window.after))
     order = (key.column.desc() if key.descending else key.column for key in keys)
     return query.order_by(*order).limit(window.limit).offset(window.offset)
 
@@ -52,6 +53,11 @@ def page(ctx: Ctx, query: Select[T], keys: Sequence[Key], window: Window) -> Pag
     """A page of a list of the accounts store."""
     count = ctx.db.scalar(sa.select(sa.func.count()).select_from(query.order_by(None).subquery())) or 0
     return Page(ctx.db.scalars(windowed(query, keys, window)).unique().all(), count)
+
+
+def _reached(key: Key, value: Any) -> ColumnElement[bool]:
+    reached: ColumnElement[bool] = key.column <= value if key.descending else key.column >= value
+    return reached
 
 
 def _beyond(keys: Sequence[Key], seen: Sequence[Any]) -> ColumnElement[bool]:

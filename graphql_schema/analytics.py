@@ -16,10 +16,13 @@ from app.stats.measures import Summary
 from app.stats.period import Unit
 from app.stats.queries import series, summary
 from app.stats.scope import Scope
+from graphql_schema.acquisition import Acquisition
 from graphql_schema.breakdown import BreakdownConnection, page_of
 from graphql_schema.connections import MAX_PAGE
 from graphql_schema.context import Info
+from graphql_schema.conversions import Conversions
 from graphql_schema.enums import described
+from graphql_schema.events import EventFigures
 from graphql_schema.figures import (
     FIGURES,
     Measure,
@@ -30,9 +33,10 @@ from graphql_schema.figures import (
 )
 from graphql_schema.filters import Dimension
 from graphql_schema.inputs import PeriodInput, to_period, to_text
-from graphql_schema.scoped import Scoped
 from graphql_schema.selection import selected
+from graphql_schema.sessions import SessionFigures
 from graphql_schema.types import Int64, LocalDateTime, page_size, resolved
+from graphql_schema.units import ChosenUnit
 
 
 class Comparison(StrEnum):
@@ -48,24 +52,6 @@ described(
         "PREVIOUS_YEAR": "The same period one calendar year earlier.",
     },
 )
-described(
-    Unit,
-    "Length of a bucket. Buckets begin on the wall clock of the period's time zone.",
-    {
-        "MINUTE": "A minute.",
-        "HOUR": "An hour; the one repeated when clocks go back is one bucket.",
-        "DAY": "A day.",
-        "WEEK": "A week, from Monday.",
-        "MONTH": "A month.",
-        "YEAR": "A year.",
-    },
-    name="SeriesUnit",
-)
-
-_UNIT = Annotated[
-    Unit | None,
-    strawberry.argument(description="Length of a bucket; if absent, the finest that suits the period."),
-]
 
 
 @strawberry.type(description="The period that counts, resolved.")
@@ -114,7 +100,7 @@ class ChannelVisitors:
 
 
 @strawberry.type(description="The figures of one website, period and filter.")
-class Analytics(Scoped):
+class Analytics(Acquisition, Conversions, EventFigures, SessionFigures):
     @resolved("The period that counts.")
     def period(self) -> AnalyticsPeriod:
         period = self.scope.period
@@ -153,7 +139,7 @@ class Analytics(Scoped):
         return await self.ask(info, verb)
 
     @resolved("Figures over time, as columns.")
-    async def series(self, info: Info, unit: _UNIT = None) -> Series | None:
+    async def series(self, info: Info, unit: ChosenUnit = None) -> Series | None:
         measures = needed(selected(info))
 
         def verb(ctx: Ctx) -> Series:
@@ -197,7 +183,7 @@ class Analytics(Scoped):
     async def event_series(
         self,
         info: Info,
-        unit: _UNIT = None,
+        unit: ChosenUnit = None,
         first: Annotated[int, strawberry.argument(description="How many events at most, 1 to 100.")] = 20,
     ) -> EventSeries | None:
         def verb(ctx: Ctx) -> EventSeries:

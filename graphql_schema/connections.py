@@ -65,3 +65,8 @@ def connection(
 def wants_count(wanted: frozenset[str]) -> bool:
     """Whether `totalCount` is among the fields selected: counting a whole list of events is work of its own."""
     return "totalCount" in wanted
+
+
+def wants_rows(wanted: frozenset[str]) -> bool:
+    """Whether anything but `totalCount` is among the fields selected."""
+    return bool(wanted - {"totalCount", "__typename"})

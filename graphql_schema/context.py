@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Concatenate, ParamSpec, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import strawberry
 from starlette.requests import HTTPConnection
 
 from app import auth
 from app.context import ANONYMOUS, Actor, Ctx, Runtime
+from app.errors import TooMany
 from app.ingest.collect import Collector, Request
 from app.security import Keys
+from graphql_schema.loaders import Loaders
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+MAX_LOGINS: Final = 3
+# What an actor is known by.
+_CREDENTIALS: Final = ("authorization", "x-umami-api-key", "x-umami-share-token")
 
 
 @dataclass(slots=True)
@@ -29,11 +35,24 @@ class Context:
     request: Request
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
-    logins: int = 0  # tried so far by this request or socket
+    logins: int = 0  # passwords tried so far by this request or socket
+    loaders: Loaders = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loaders = Loaders(self.run)
 
     async def run(self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one verb of the core as the actor who asks."""
         return await self.runtime.run(self.actor, verb, *args, **kwargs)
+
+    def count_login(self) -> None:
+        """To be called before a password is tried. Raises TooMany when the request has tried enough of them.
+
+        Each costs a tenth of a second by design, and aliases would try a list of passwords in one request.
+        """
+        self.logins += 1
+        if self.logins > MAX_LOGINS:
+            raise TooMany(f"A request may try {MAX_LOGINS} passwords")
 
     async def identify_socket(self) -> None:
         """Take the actor from `connection_init`: browsers cannot set headers on a socket."""
@@ -41,6 +60,9 @@ class Context:
         headers = {name.lower(): value for name, value in params.items() if isinstance(value, str)}
         if _names_someone(headers):
             self.actor = await _identify(self.runtime.keys, headers)
+            # Hits sent over the socket are the key's too.
+            known = {name: headers.get(name, "") for name in _CREDENTIALS}
+            self.request = replace(self.request, headers={**self.request.headers, **known})
 
 
 Info = strawberry.Info[Context, None]
@@ -58,7 +80,7 @@ async def open_context(connection: HTTPConnection) -> Context:
 
 
 def _names_someone(headers: Mapping[str, str]) -> bool:
-    return "authorization" in headers or "x-umami-share-token" in headers
+    return any(name in headers for name in _CREDENTIALS)
 
 
 async def _identify(keys: Keys, headers: Mapping[str, str]) -> Actor:

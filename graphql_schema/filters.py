@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NewType, TypeVar
+from uuid import UUID
 
 import strawberry
 from graphql import GraphQLError
 from strawberry.utils.str_converters import to_camel_case
 
+from app import segments
+from app.context import Ctx
 from app.errors import Invalid
+from app.segments import SegmentType
 from app.stats.fields import DIMENSIONS, FIELDS
 from app.stats.filters import And, Condition, Filter, Not, Operator, Or, Property
 from graphql_schema.enums import described
+from graphql_schema.types import entity_id
 
 MAX_VALUES: Final = 500
 _MAX_DEPTH: Final = 10
 _UNSET: Final[Any] = strawberry.UNSET
 
 C = TypeVar("C", bound=type)
+# What a segment or cohort of this id stands for.
+_Stored = Callable[[SegmentType, str], Filter]
 
 # What the names do not say by themselves.
 _MEANINGS: Final = {
@@ -143,6 +150,14 @@ class EventFilter:
     property: PropertyFilter | None = strawberry.field(
         default=_UNSET, description="Events with such a property in their data."
     )
+    segment: strawberry.ID | None = strawberry.field(
+        default=_UNSET, description="Events that match this segment of the website, by its id."
+    )
+    cohort: strawberry.ID | None = strawberry.field(
+        default=_UNSET,
+        description="Events of the sessions in this cohort of the website, by its id: those with an event of any type "
+        "that its filters match in its own period.",
+    )
     and_: list[EventFilter] | None = strawberry.field(
         default=_UNSET, name="and", description="All of these match."
     )
@@ -156,51 +171,61 @@ class EventFilter:
     )
 
 
-def to_filter(where: EventFilter | None) -> Filter | None:
-    """The core's filter, None if it asks for nothing.
+def to_filter(ctx: Ctx, website_id: UUID, where: EventFilter | None) -> Filter | None:
+    """The core's filter of a website's events, None if it asks for nothing.
 
-    Raises Invalid for what would silently match everything or nothing: an operator with null, an empty list.
+    Raises Invalid for what would silently match everything or nothing: an operator with null, an empty list. Raises
+    NotFound for a segment or cohort that the website does not have.
     """
     if where is None:
         return None
-    return _all(list(_parts(where, 0)))
+
+    def stored(kind: SegmentType, given: str) -> Filter:
+        segment_id = entity_id(given, kind.value.capitalize())
+        return segments.filter_of(segments.identified(ctx, website_id, kind, segment_id))
+
+    return _all(list(_parts(where, stored, 0)))
 
 
 def _all(parts: list[Filter]) -> Filter | None:
     return parts[0] if len(parts) == 1 else And(tuple(parts)) if parts else None
 
 
-def _parts(where: EventFilter, depth: int) -> Iterator[Filter]:
+def _parts(where: EventFilter, stored: _Stored, depth: int) -> Iterator[Filter]:
     if depth > _MAX_DEPTH:
         raise Invalid(f"A filter nests at most {_MAX_DEPTH} levels", field="where")
     for name in FIELDS:
         if given := getattr(where, name):
-            yield from _conditions(name, given)
+            yield from to_conditions(name, given)
     if where.property:
         yield from _properties(where.property)
+    for kind in SegmentType:
+        if given := getattr(where, kind.value):
+            yield stored(kind, given)
     for part in where.and_ or ():
-        yield from _parts(part, depth + 1)
+        yield from _parts(part, stored, depth + 1)
     if where.or_ is not _UNSET and where.or_ is not None:
-        yield Or(tuple(_either(where.or_, depth)))
+        yield Or(tuple(_either(where.or_, stored, depth)))
     if where.not_:
-        yield Not(_whole(where.not_, "not", depth))
+        yield Not(_whole(where.not_, "not", stored, depth))
 
 
-def _either(filters: list[EventFilter], depth: int) -> Iterator[Filter]:
+def _either(filters: list[EventFilter], stored: _Stored, depth: int) -> Iterator[Filter]:
     if not filters:
         raise Invalid("or needs at least one filter", field="or")
     for part in filters:
-        yield _whole(part, "or", depth)
+        yield _whole(part, "or", stored, depth)
 
 
-def _whole(where: EventFilter, key: str, depth: int) -> Filter:
-    found = _all(list(_parts(where, depth + 1)))
+def _whole(where: EventFilter, key: str, stored: _Stored, depth: int) -> Filter:
+    found = _all(list(_parts(where, stored, depth + 1)))
     if found is None:
         raise Invalid(f"{key} needs a condition", field=key)
     return found
 
 
-def _conditions(name: str, given: StringFilter) -> Iterator[Condition]:
+def to_conditions(name: str, given: StringFilter) -> Iterator[Condition]:
+    """The conditions on this field, one for each operator. Raises Invalid for what would match everything or nothing."""
     key = to_camel_case(name)
     for operator, value in _operators(given, key).items():
         values = value if isinstance(value, list) else [_text(value)]

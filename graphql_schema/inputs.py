@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 
 import strawberry
 
-from app import websites
+from app import shares
 from app.errors import Invalid
+from app.keep import KEEP, Keep
 from app.stats.period import Last, Period, last, time_zone
 from app.stats.zones import UTC
-from app.websites import KEEP, Keep
 from graphql_schema.enums import described
 from graphql_schema.types import Data, Int64, Moment
 
@@ -102,6 +102,15 @@ def not_empty(given: str, field: str) -> str:
     return given
 
 
+def keep_or_text(given: str | None, field: str) -> str | Keep:
+    """A text of an update, KEEP where it was left out. Raises Invalid for null and for blank texts."""
+    if given is strawberry.UNSET:
+        return KEEP
+    if given is None:
+        raise Invalid(f"{field} must not be null", field=field)
+    return not_empty(to_text(given, field), field)
+
+
 @strawberry.input(description="A new website.")
 class CreateWebsiteInput:
     name: str = strawberry.field(description="Display name, 1 to 100 characters.")
@@ -112,6 +121,9 @@ class CreateWebsiteInput:
         default=None,
         description="Slug of a link that lets anyone read the figures, 8 to 16 letters and digits.",
     )
+    team_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The team it is for; yours if absent."
+    )
     id: strawberry.ID | None = strawberry.field(
         default=None, description="Its id, a UUID, if it must be a certain one; else a random one is made."
     )
@@ -121,7 +133,7 @@ class CreateWebsiteInput:
         for name in ("name", "domain"):
             not_empty(getattr(self, name), name)
         if self.share_id is not None:
-            websites.check_slug(self.share_id)
+            shares.check_slug(self.share_id)
         return self
 
     def uuid(self) -> UUID | None:
@@ -141,13 +153,6 @@ class UpdateWebsiteInput:
     share_id: str | None = strawberry.field(
         default=_UNSET, description="Slug of the share link, 8 to 16 letters and digits; null ends the link."
     )
-
-    def required(self, name: str) -> str | Keep:
-        """A field that may be left out, but not be emptied by null: then Invalid."""
-        value: str | None = getattr(self, name)
-        if value is None:
-            raise Invalid(f"{name} must not be null", field=name)
-        return KEEP if value is strawberry.UNSET else not_empty(value, name)
 
 
 class TrackType(StrEnum):

@@ -6,20 +6,30 @@ from typing import Annotated, Any, Final
 
 import strawberry
 
-from app import auth, websites
+from app import access, auth, websites
 from app.context import Ctx
-from app.errors import AppError, Invalid, Malformed, TooMany
+from app.errors import AppError, Invalid, Malformed
 from app.ingest.collect import Accepted, Outcome
 from app.ingest.payload import parse_hit
-from app.websites import KEEP
+from app.keep import KEEP
+from graphql_schema.api_keys import ApiKeyMutations
 from graphql_schema.context import Info
-from graphql_schema.inputs import MAX_BATCH, CreateWebsiteInput, TrackInput, UpdateWebsiteInput, to_text
-from graphql_schema.types import resolved, website_id
-from graphql_schema.website import User, Website
+from graphql_schema.inputs import (
+    MAX_BATCH,
+    CreateWebsiteInput,
+    TrackInput,
+    UpdateWebsiteInput,
+    keep_or_text,
+    to_text,
+)
+from graphql_schema.segments import SegmentMutations
+from graphql_schema.shares import ShareMutations
+from graphql_schema.teams import TeamMutations
+from graphql_schema.types import entity_id, resolved, website_id
+from graphql_schema.users import User, UserMutations
+from graphql_schema.website import Website
 
 _WebsiteId = Annotated[strawberry.ID, strawberry.argument(description="The website's id, a UUID.")]
-
-MAX_LOGINS: Final = 3
 
 
 @strawberry.type(description="A successful login.")
@@ -57,7 +67,7 @@ class TrackResult:
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation:
+class Mutation(UserMutations, TeamMutations, ShareMutations, ApiKeyMutations, SegmentMutations):
     @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
         self,
@@ -65,10 +75,7 @@ class Mutation:
         username: Annotated[str, strawberry.argument(description="The user's name.")],
         password: Annotated[str, strawberry.argument(description="The user's password.")],
     ) -> Login | None:
-        info.context.logins += 1
-        if info.context.logins > MAX_LOGINS:
-            # Each costs a tenth of a second by design, and aliases would try a list of passwords in one request.
-            raise TooMany(f"A request may log in {MAX_LOGINS} times")
+        info.context.count_login()
 
         def verb(ctx: Ctx) -> Login:
             found = auth.login(ctx, to_text(username, "username"), password)
@@ -85,7 +92,12 @@ class Mutation:
         def verb(ctx: Ctx) -> Website:
             given = input.checked()
             row = websites.create(
-                ctx, name=given.name, domain=given.domain, share_slug=given.share_id, website_id=given.uuid()
+                ctx,
+                name=given.name,
+                domain=given.domain,
+                share_slug=given.share_id,
+                website_id=given.uuid(),
+                team_id=entity_id(given.team_id, "Team") if given.team_id is not None else None,
             )
             return Website.of(ctx, row)
 
@@ -102,8 +114,8 @@ class Mutation:
             row = websites.update(
                 ctx,
                 website_id(id),
-                name=input.required("name"),
-                domain=input.required("domain"),
+                name=keep_or_text(input.name, "name"),
+                domain=keep_or_text(input.domain, "domain"),
                 share_slug=KEEP if input.share_id is strawberry.UNSET else input.share_id,
             )
             return Website.of(ctx, row)
@@ -113,6 +125,27 @@ class Mutation:
     @resolved("Delete a website and everything collected for it. Answers what it was.")
     async def delete_website(self, info: Info, id: _WebsiteId) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.delete(ctx, website_id(id))))
+
+    @resolved("Hand your own website to a team whose owner or manager you are.")
+    async def transfer_website_to_team(
+        self,
+        info: Info,
+        id: _WebsiteId,
+        team_id: Annotated[strawberry.ID, strawberry.argument(description="The team that receives it.")],
+    ) -> Website | None:
+        return await info.context.run(
+            lambda ctx: Website.of(
+                ctx, websites.transfer(ctx, website_id(id), team_id=entity_id(team_id, "Team"))
+            )
+        )
+
+    @resolved("Take a website from a team whose owner you are.")
+    async def transfer_website_to_me(self, info: Info, id: _WebsiteId) -> Website | None:
+        def verb(ctx: Ctx) -> Website:
+            me = access.user(ctx, access.MANAGE, within_website=True)
+            return Website.of(ctx, websites.transfer(ctx, website_id(id), user_id=me.user_id))
+
+        return await info.context.run(verb)
 
     @resolved("Remove everything collected for a website and count from now on.")
     async def reset_website(self, info: Info, id: _WebsiteId) -> Website | None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Annotated
 
 import strawberry
 
 from app import auth, websites
-from app.context import Actor, Ctx, Kind
-from app.stats.filters import MAX_CONDITIONS
+from app.stats.filters import MAX_COHORTS, MAX_CONDITIONS
 from app.stats.period import MAX_BUCKETS
 from graphql_schema import filters, inputs
-from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, window
+from graphql_schema.connections import MAX_PAGE, After, Connection, First
 from graphql_schema.context import Info
 from graphql_schema.inputs import to_text
+from graphql_schema.teams import Search, TeamQueries
 from graphql_schema.types import resolved, website_id
-from graphql_schema.website import User, Website
+from graphql_schema.users import UserQueries
+from graphql_schema.website import Website, website_page
 
 
 @strawberry.type(description="A share link: one website, readable by anyone who knows the link.")
@@ -37,6 +37,7 @@ class Limits:
     max_nodes: int = strawberry.field(description="Rows of a page, `first`.")
     max_dimensions: int = strawberry.field(description="Dimensions of a breakdown, `by`.")
     max_conditions: int = strawberry.field(description="Conditions of a filter, `where`.")
+    max_cohorts: int = strawberry.field(description="Cohorts of a filter, `where`.")
     max_values: int = strawberry.field(description="Values of one `in` or `notIn`.")
     max_batch: int = strawberry.field(description="Hits of one `trackBatch`.")
     max_depth: int = strawberry.field(description="Nested fields of a document.")
@@ -47,11 +48,7 @@ class Limits:
 
 
 @strawberry.type(description="What can be asked.")
-class Query:
-    @resolved("The user who asks; null for anyone who is not logged in.")
-    async def me(self, info: Info) -> User | None:
-        return await info.context.run(lambda ctx: User.of(ctx.user) if ctx.user else None)
-
+class Query(UserQueries, TeamQueries):
     @resolved("A website that you may read. Error `not-found` if there is none.")
     async def website(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id, a UUID.")]
@@ -68,15 +65,43 @@ class Query:
             str | None, strawberry.argument(description="Part of the name or domain, upper or lower case.")
         ] = None,
     ) -> Connection[Website] | None:
-        return await info.context.run(_websites, first, after, search)
+        return await info.context.run(
+            website_page,
+            lambda ctx, asked, text: websites.own(ctx, asked, search=text),
+            first,
+            after,
+            search,
+        )
 
-    @resolved("The website behind a share link. Error `not-found` if there is none.")
+    @resolved("All websites of this server by name, those without an owner too. For admins.")
+    async def all_websites(
+        self, info: Info, first: First = 20, after: After = None, search: Search = None
+    ) -> Connection[Website] | None:
+        return await info.context.run(
+            website_page,
+            lambda ctx, asked, text: websites.every(ctx, asked, search=text),
+            first,
+            after,
+            search,
+        )
+
+    @resolved(
+        "The website behind a share link. Error `not-found` if there is none or it has ended, `unauthenticated` "
+        "without its password."
+    )
     async def share(
-        self, info: Info, slug: Annotated[str, strawberry.argument(description="The last part of the link.")]
+        self,
+        info: Info,
+        slug: Annotated[str, strawberry.argument(description="The last part of the link.")],
+        password: Annotated[
+            str | None, strawberry.argument(description="Its password, if it has one.")
+        ] = None,
     ) -> Share | None:
         context = info.context
-        opened = await context.run(auth.open_share, to_text(slug, "slug"))
-        reader = Actor(Kind.SHARE, website_id=opened.website_id)
+        if password is not None:
+            context.count_login()
+        opened = await context.run(auth.open_share, to_text(slug, "slug"), password)
+        reader = auth.share_actor(context.runtime.keys, opened.token)
         website = await context.runtime.run(
             reader, lambda ctx: Website.of(ctx, websites.get(ctx, opened.website_id))
         )
@@ -91,6 +116,7 @@ class Query:
             max_nodes=MAX_PAGE,
             max_dimensions=inputs.MAX_DIMENSIONS,
             max_conditions=MAX_CONDITIONS,
+            max_cohorts=MAX_COHORTS,
             max_values=filters.MAX_VALUES,
             max_batch=inputs.MAX_BATCH,
             max_depth=settings.graphql_max_depth,
@@ -101,18 +127,3 @@ class Query:
     @resolved("Version of this server.")
     def version(self) -> str:
         return version("dashi-analytics")
-
-
-def _websites(ctx: Ctx, first: int, after: str | None, search: str | None) -> Connection[Website]:
-    asked = window(first, after, (str, str))
-    if asked.after is not None:
-        name, last_id = asked.after
-        asked = replace(asked, after=(name, website_id(last_id)))
-    page = websites.own(ctx, asked, search=to_text(search, "search"))
-    return connection(
-        page.rows,
-        first,
-        lambda row: Website.of(ctx, row),
-        lambda row: (row.name, str(row.website_id)),
-        page.count,
-    )

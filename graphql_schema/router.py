@@ -37,7 +37,7 @@ _HEADERS: Final = {
 # `*` would not cover Authorization.
 _PREFLIGHT: Final = {
     "Allow": "GET, OPTIONS, POST",
-    "Access-Control-Allow-Headers": "authorization, content-type, x-umami-cache, x-umami-share-token",
+    "Access-Control-Allow-Headers": "authorization, content-type, x-umami-api-key, x-umami-cache, x-umami-share-token",
     "Access-Control-Allow-Methods": "GET, POST",
 }
 

@@ -7,6 +7,7 @@ import binascii
 import datetime as dt
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NewType, TypeVar
 from uuid import UUID
@@ -74,7 +75,8 @@ def iso(instant: dt.datetime) -> str:
 def _parse_instant(value: object) -> dt.datetime:
     written = _parse_moment(value).written
     if isinstance(written, dt.datetime) and written.tzinfo:
-        return written.astimezone(dt.UTC)
+        with suppress(OverflowError):  # an offset can lead out of the years 1 to 9999
+            return written.astimezone(dt.UTC)
     raise GraphQLError(f"{value!r:.60} is no instant: give a time and an offset, as 2026-11-10T09:30:00Z")
 
 
@@ -127,12 +129,34 @@ class PageInfo:
     )
 
 
-def website_id(text: str) -> UUID:
-    """The id in a `website(id:)`. What is no UUID names no website: Hidden."""
+def entity_id(text: str, noun: str) -> UUID:
+    """The id of a thing. What is no UUID is the id of nothing: Hidden."""
     try:
         return UUID(text)
     except ValueError:
-        raise Hidden("Website not found") from None
+        raise Hidden(f"{noun} not found") from None
+
+
+def website_id(text: str) -> UUID:
+    """The id in a `website(id:)`, as `entity_id`."""
+    return entity_id(text, "Website")
+
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+
+
+def microseconds(instant: dt.datetime) -> int:
+    """An instant as part of a cursor."""
+    return (instant - _EPOCH) // _MICROSECOND
+
+
+def instant_of(microseconds: int) -> dt.datetime:
+    """The instant in a cursor. Raises Invalid for one that no calendar has."""
+    try:
+        return _EPOCH + microseconds * _MICROSECOND
+    except OverflowError:
+        raise Invalid("This cursor does not belong to this connection", field="after") from None
 
 
 def to_cursor(*key: str | int | None) -> str:

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import strawberry
 
-from app import models
+from app import models, segments, shares
 from app.context import Actor, Ctx
+from app.paging import Page, Window
+from app.segments import SegmentType
 from app.stats.queries import active_visitors, values
+from app.stats.realtime import realtime
 from app.stats.scope import date_range, open_scope
+from app.stats.zones import UTC, time_zone
 from graphql_schema.analytics import Analytics
-from graphql_schema.connections import MAX_PAGE
+from graphql_schema.connections import MAX_PAGE, Connection, connection, window
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import PeriodInput, to_period, to_text
-from graphql_schema.types import Int64, page_size, resolved
+from graphql_schema.people import Person
+from graphql_schema.realtime import Realtime
+from graphql_schema.segments import Segment
+from graphql_schema.selection import selected
+from graphql_schema.shares import ShareLink
+from graphql_schema.types import Int64, entity_id, page_size, resolved, website_id
 
-
-@strawberry.type(description="Someone who can log in.")
-class User:
-    id: strawberry.ID = strawberry.field(description="UUID.")
-    username: str = strawberry.field(description="The name to log in with.")
-    role: str = strawberry.field(description="`admin`, `user` or `view-only`.")
-
-    @classmethod
-    def of(cls, row: models.User) -> User:
-        return cls(id=strawberry.ID(str(row.user_id)), username=row.username, role=row.role)
-
-
-@strawberry.type(description="The user a website belongs to.")
-class Owner:
-    id: strawberry.ID = strawberry.field(description="UUID.")
-    username: str = strawberry.field(description="The name to log in with.")
+if TYPE_CHECKING:
+    from graphql_schema.teams import Team
 
 
 @strawberry.type(description="The first and the last event of a website.")
@@ -62,16 +59,16 @@ class Website:
     share_id: str | None = strawberry.field(
         description="Slug of the link that lets anyone read this website's figures; null if there is none."
     )
-    owner: Owner | None = strawberry.field(
-        description="Null for a team's website, and for those who read through a share link."
-    )
     # Under whom it was read: what is read below it is read as the same one, behind a share link too.
     actor: strawberry.Private[Actor]
+    owner_id: strawberry.Private[UUID | None]
+    team_id: strawberry.Private[UUID | None]
 
     @classmethod
     def of(cls, ctx: Ctx, row: models.Website) -> Website:
         """To be called within the operation that read the row."""
-        owner = row.owner if ctx.actor.website_id != row.website_id else None
+        # Those who read through a share link learn nothing of who it belongs to.
+        shared = ctx.shared_website_id == row.website_id
         return cls(
             id=strawberry.ID(str(row.website_id)),
             name=row.name,
@@ -79,14 +76,62 @@ class Website:
             created_at=row.created_at,
             updated_at=row.updated_at,
             reset_at=row.reset_at,
-            share_id=row.share_slug,
-            owner=Owner(id=strawberry.ID(str(owner.user_id)), username=owner.username) if owner else None,
+            share_id=shares.shown_slug(ctx, row),
             actor=ctx.actor,
+            owner_id=None if shared else row.user_id,
+            team_id=None if shared else row.team_id,
         )
 
     @property
     def uuid(self) -> UUID:
         return UUID(self.id)
+
+    @resolved(
+        "The user it belongs to: null for a team's website, and for those who read through a share link."
+    )
+    async def owner(self, info: Info) -> Person | None:
+        found = await info.context.loaders.user.load(self.owner_id) if self.owner_id else None
+        return Person.of(found) if found else None
+
+    @resolved("The team it belongs to: null for a user's own, and for those who read through a share link.")
+    async def team(self, info: Info) -> Annotated["Team", strawberry.lazy("graphql_schema.teams")] | None:  # noqa: UP037
+        from graphql_schema.teams import Team
+
+        found = await info.context.loaders.team.load(self.team_id) if self.team_id else None
+        return Team.of(found) if found else None
+
+    @resolved("Its share links, oldest first, for those who may change the website; an error for others.")
+    async def shares(self, info: Info) -> list[ShareLink] | None:
+        def verb(ctx: Ctx) -> list[ShareLink]:
+            return [ShareLink.of(ctx, row) for row in shares.listed(ctx, self.uuid)]
+
+        return await info.context.runtime.run(self.actor, verb)
+
+    @resolved("Its segments and cohorts, by name.")
+    async def segments(
+        self,
+        info: Info,
+        type: Annotated[
+            SegmentType | None, strawberry.argument(description="Only these; both if absent.")
+        ] = None,
+    ) -> list[Segment] | None:
+        def verb(ctx: Ctx) -> list[Segment]:
+            return [Segment.of(row) for row in segments.listed(ctx, self.uuid, type)]
+
+        return await info.context.runtime.run(self.actor, verb)
+
+    @resolved("One of its segments and cohorts. Error `not-found` if there is none.")
+    async def segment(
+        self,
+        info: Info,
+        id: Annotated[
+            strawberry.ID, strawberry.argument(description="The id of the segment or cohort, a UUID.")
+        ],
+    ) -> Segment | None:
+        def verb(ctx: Ctx) -> Segment:
+            return Segment.of(segments.get(ctx, entity_id(id, "Segment"), self.uuid))
+
+        return await info.context.runtime.run(self.actor, verb)
 
     @resolved("Visitors with any event in the last five minutes.")
     async def active_visitors(self, info: Info) -> Int64 | None:
@@ -96,6 +141,23 @@ class Website:
     async def date_range(self, info: Info) -> DateRange | None:
         found = await info.context.runtime.run(self.actor, date_range, self.uuid)
         return DateRange(start=found[0], end=found[1]) if found else None
+
+    @resolved("The last half hour.")
+    async def realtime(
+        self,
+        info: Info,
+        timezone: Annotated[
+            str | None,
+            strawberry.argument(description="IANA time zone of the minutes' wall clock; UTC if absent."),
+        ] = None,
+    ) -> Realtime | None:
+        with_data = "data" in selected(info, "entries", "event")
+
+        def verb(ctx: Ctx) -> Realtime:
+            zone = UTC if timezone is None else time_zone(timezone)
+            return Realtime.of(ctx, realtime(ctx, self.uuid, zone), with_data)
+
+        return await info.context.runtime.run(self.actor, verb)
 
     @resolved("Values that events have in a field, most frequent first: what to offer in a filter.")
     async def values(
@@ -133,7 +195,29 @@ class Website:
         ] = None,
     ) -> Analytics | None:
         def verb(ctx: Ctx) -> Analytics:
-            scope = open_scope(ctx, self.uuid, to_period(period, ctx.now), to_filter(where))
+            scope = open_scope(ctx, self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
             return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all))
 
         return await info.context.runtime.run(self.actor, verb)
+
+
+def website_page(
+    ctx: Ctx,
+    read: Callable[[Ctx, Window, str], Page[models.Website]],
+    first: int,
+    after: str | None,
+    search: str | None,
+) -> Connection[Website]:
+    """A page of a list of websites by name; `read` gives the rows of a window that contain a text."""
+    asked = window(first, after, (str, str))
+    if asked.after is not None:
+        name, last_id = asked.after
+        asked = replace(asked, after=(name, website_id(last_id)))
+    page = read(ctx, asked, to_text(search, "search"))
+    return connection(
+        page.rows,
+        first,
+        lambda row: Website.of(ctx, row),
+        lambda row: (row.name, str(row.website_id)),
+        page.count,
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import access, auth, parameters
+from app import access, auth, parameters, users
 from app.context import Ctx
 from app.settings import Settings
 from rest_compat import shapes
@@ -27,24 +27,31 @@ def login(ctx: Ctx, asked: Asked) -> object:
 def verify(ctx: Ctx, asked: Asked) -> object:
     """The user of the token; null for a share token, which is valid and nobody's."""
     access.authenticated(ctx)
-    return shapes.user(ctx.user) if ctx.user else None
+    return shapes.user(access.user(ctx)) if ctx.user else None
 
 
 def me(ctx: Ctx, asked: Asked) -> object:
     access.authenticated(ctx)
-    share = auth.share_actor(ctx.keys, asked.headers.get("x-umami-share-token", ""))
-    opened = {"websiteId": str(share.website_id), "iat": share.issued_at} if share.website_id else None
+    opened = None
+    if ctx.shared_website_id is not None:
+        opened = {"websiteId": str(ctx.shared_website_id), "iat": ctx.actor.issued_at}
     if ctx.user is None:
         return {"user": None, "shareToken": opened}
     return {
-        "user": shapes.user(ctx.user),
-        "token": auth.bearer_token(asked.headers),
+        "user": shapes.user(access.user(ctx)),
+        # An API key is not a token that a client keeps, and is best repeated nowhere.
+        "token": None if ctx.key else auth.bearer_token(asked.headers),
         "shareToken": opened,
     }
 
 
+def change_password(ctx: Ctx, asked: Asked) -> object:
+    given = asked.params
+    return shapes.account(users.change_password(ctx, given["currentPassword"], given["newPassword"]))
+
+
 def share(ctx: Ctx, asked: Asked) -> object:
-    opened = auth.open_share(ctx, asked.text("shareId"))
+    opened = auth.open_share(ctx, asked.text("shareId"), asked.params.get("password"))
     return {"websiteId": str(opened.website_id), "token": opened.token}
 
 
@@ -55,6 +62,8 @@ async def logout(call: Call) -> Answer:
 
 def routes(settings: Settings) -> list[Route]:
     credentials = (parameters.text("username", "Name of the user."), parameters.text("password", "Password."))
+    opened = {"websiteId": "765b9d7c-35d0-4c93-a87f-c869a11eabf2", "token": "eyJhbGciOiJIUzI1NiJ9…"}
+    not_opened = {401: {"error": "Unauthorized"}, 404: {"error": "Not found"}}
     return [
         Route(
             "POST",
@@ -79,12 +88,37 @@ def routes(settings: Settings) -> list[Route]:
             example={"user": _USER_EXAMPLE, "token": "eyJhbGciOiJIUzI1NiJ9…", "shareToken": None},
         ),
         Route(
+            "POST",
+            "/api/me/password",
+            "Change one's own password",
+            change_password,
+            body=(
+                parameters.text("currentPassword", "The password until now."),
+                parameters.text("newPassword", "The new one.", shortest=users.MIN_PASSWORD),
+            ),
+            request_example={"currentPassword": "…", "newPassword": "…"},
+            example={name: value for name, value in _USER_EXAMPLE.items() if name != "isAdmin"},
+            also={400: {"error": "Current password is incorrect"}},
+        ),
+        Route(
             "GET",
             "/api/share/{shareId}",
             "A token that reads the website behind a share link",
             share,
-            example={"websiteId": "765b9d7c-35d0-4c93-a87f-c869a11eabf2", "token": "eyJhbGciOiJIUzI1NiJ9…"},
+            example=opened,
             public=True,
-            also={404: {"error": "Not found"}},
+            also=not_opened,
+        ),
+        # Umami's shares have no passwords, so this one is Dashi's own.
+        Route(
+            "POST",
+            "/api/share/{shareId}",
+            "The same for a share link with a password, which GET answers with 401",
+            share,
+            body=(parameters.text("password", "Password of the share."),),
+            request_example={"password": "…"},
+            example=opened,
+            public=True,
+            also=not_opened,
         ),
     ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.errors import AppError, Denied, Invalid, Malformed, Unavailable
-from app.ingest.collect import Accepted, Dropped, Outcome, Request
+from app.errors import AppError, Denied, Invalid, Malformed, Unauthenticated, Unavailable
+from app.ingest.collect import Accepted, Dropped, Ignored, Outcome, Request
 from app.settings import Settings
 from rest_compat import errors
 from rest_compat.deps import Answer, Call, Headers, Raw, Route, json_answer
@@ -55,7 +55,7 @@ def sender(settings: Settings) -> Raw:
         body = await call.json(limit)
         try:
             outcome = await call.collector.collect(body, Request(call.headers, call.peer))
-        except Denied:
+        except Ignored:
             return Answer(_FORBIDDEN, 403, _dropped("ignored-address"))
         if isinstance(outcome, Dropped):
             return Answer(_BEEP, 200, _dropped(outcome.reason))
@@ -89,10 +89,12 @@ def batcher(settings: Settings) -> Raw:
 
 def _batch_answer(outcomes: list[Outcome | AppError]) -> Answer:
     failed = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, AppError)]
-    # A batch of which nothing could be written is worth sending again as a whole.
-    if outcomes and all(isinstance(outcome, Unavailable) for outcome in outcomes):
-        raise failed[0][1]
-    details = [{"index": index, "response": _refused(error)} for index, error in failed]
+    # A batch of which nothing could be written is worth sending again as a whole; one with a bad key is not, and who
+    # looks at the status alone is to notice either.
+    for kind in (Unavailable, (Unauthenticated, Denied)):
+        if outcomes and all(isinstance(outcome, kind) for outcome in outcomes):
+            raise failed[0][1]
+    details = [{"index": index, "response": errors.body(error)} for index, error in failed]
     answer = json_answer(
         {
             "size": len(outcomes),
@@ -102,12 +104,8 @@ def _batch_answer(outcomes: list[Outcome | AppError]) -> Answer:
         }
     )
     reasons = {outcome.reason for outcome in outcomes if isinstance(outcome, Dropped)}
-    reasons |= {"ignored-address" for _, error in failed if isinstance(error, Denied)}
+    reasons |= {"ignored-address" for _, error in failed if isinstance(error, Ignored)}
     return Answer(answer.body, headers=_dropped(", ".join(sorted(reasons))) if reasons else ())
-
-
-def _refused(error: AppError) -> dict[str, object]:
-    return {"error": "Forbidden"} if isinstance(error, Denied) else errors.body(error)
 
 
 def routes(settings: Settings) -> list[Route]:
@@ -121,6 +119,7 @@ def routes(settings: Settings) -> list[Route]:
         public=True,
         also={
             400: {"error": ["payload: "]},
+            401: {"error": "Unauthorized"},
             403: {"error": "Forbidden"},
             413: {"error": "Request body too large"},
             503: {"error": Unavailable.default},
@@ -134,6 +133,10 @@ def routes(settings: Settings) -> list[Route]:
         example=_BATCH_EXAMPLE,
         request_example=[EVENT_EXAMPLE],
         public=True,
-        also={400: {"error": []}, 413: {"error": "Request body too large"}},
+        also={
+            400: {"error": []},
+            401: {"error": "Unauthorized"},
+            413: {"error": "Request body too large"},
+        },
     )
     return [send, batch]

@@ -20,6 +20,8 @@ from app.parameters import Field
 
 JSON: Final = b"application/json"
 UNAUTHORIZED: Final = "Unauthorized"
+# The answer to what has nothing to return.
+OK: Final[dict[str, object]] = {"ok": True}
 Headers = tuple[tuple[bytes, bytes], ...]
 
 

@@ -1,39 +1,19 @@
-"""Umami's query-string filters as conditions of the statistics (Umami v2 REST behaviour §1.8)."""
+"""Umami's query-string filters as a filter of the statistics (Umami v2 REST behaviour §1.8)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
+from uuid import UUID
 
-from app.errors import Invalid
+from app import segments
+from app.context import Ctx
 from app.parameters import Field, optional, text
-from app.stats.filters import And, Condition, Filter, Operator
+from app.segments import SegmentType
+from app.stats.filters import And, Condition, Filter
+from app.stats.shorthand import FILTERS, condition, conditions
 
-# Parameter → field of the statistics.
-FILTERS: Final[Mapping[str, str]] = {
-    "url": "path",
-    "referrer": "referrer",
-    "title": "title",
-    "query": "query",
-    "host": "hostname",
-    "os": "os",
-    "browser": "browser",
-    "device": "device",
-    "country": "country",
-    "region": "region",
-    "city": "city",
-    "tag": "tag",
-    "event": "event",
-    "language": "language",
-}
-
-# Longest prefix first.
-_PREFIXES: Final = (
-    ("!~", Operator.NOT_CONTAINS),
-    ("!", Operator.NE),
-    ("~", Operator.CONTAINS),
-    ("", Operator.EQ),
-)
+__all__ = ["FIELDS", "condition", "where"]
 
 _ABOUT: Final = (
     "Filter by {}: the value itself, `!` before it for other values, `~` for contains, `!~` for contains not."
@@ -46,20 +26,21 @@ FIELDS: Final[tuple[Field, ...]] = (
 )
 
 
-def condition(field: str, value: str) -> Condition:
-    """One filter parameter: the operator is the prefix of its value. `''` asks for what equals ''."""
-    prefix, operator = next(row for row in _PREFIXES if value.startswith(row[0]))
-    return Condition(field, operator, (value[len(prefix) :],))
+def where(ctx: Ctx, website_id: UUID, params: Mapping[str, Any], *more: Condition) -> Filter | None:
+    """All filters of a request, ANDed.
 
-
-def where(params: Mapping[str, Any], *more: Condition) -> Filter | None:
-    """All filters of a request, ANDed; a condition of `more` replaces the request's own on the same field.
-
-    Raises Invalid for a segment or cohort that the website does not have.
+    A segment's filters replace the request's own on the same fields, and the conditions of `more` replace both.
+    Raises as `segments.named`: Invalid for a segment or cohort that the website does not have.
     """
-    for noun in ("segment", "cohort"):
-        if params[noun]:
-            raise Invalid(f"{noun.capitalize()} not found.", field=noun)
-    asked = {field: condition(field, params[name]) for name, field in FILTERS.items() if name in params}
+    asked = conditions(params)
+    if params["segment"]:
+        asked |= segments.conditions_of(
+            segments.named(ctx, website_id, SegmentType.SEGMENT, params["segment"])
+        )
     asked |= {one.field: one for one in more}
-    return And(tuple(asked.values())) if asked else None
+    parts: list[Filter] = list(asked.values())
+    if params["cohort"]:
+        parts.append(
+            segments.filter_of(segments.named(ctx, website_id, SegmentType.COHORT, params["cohort"]))
+        )
+    return And(tuple(parts)) if parts else None

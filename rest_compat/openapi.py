@@ -17,6 +17,13 @@ Json = dict[str, Any]
 
 _SECURITY: Final[Json] = {
     "login": {"type": "http", "scheme": "bearer", "description": "Token of `POST /api/auth/login`."},
+    "key": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "x-umami-api-key",
+        "description": "An API key, which may also be sent as the bearer token. It acts as its user, within its "
+        "scopes; collecting needs none, but believes a key to be the sender's.",
+    },
     "share": {
         "type": "apiKey",
         "in": "header",

@@ -7,7 +7,6 @@ from typing import Any
 
 from app.context import Ctx
 from app.reports.report import Report
-from app.settings import Settings
 from rest_compat.deps import Asked, Route
 
 RANGE_EXAMPLE = {"startDate": "2026-11-10T00:00:00.000Z", "endDate": "2026-11-11T23:59:59.000Z"}
@@ -39,7 +38,3 @@ def running(
         request_example=sent,
         example=example,
     )
-
-
-def routes(settings: Settings) -> list[Route]:
-    return []

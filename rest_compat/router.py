@@ -23,15 +23,43 @@ from app import parameters
 from app.context import ANONYMOUS, Ctx
 from app.errors import AppError, Hidden, NotFound, Unauthenticated
 from app.settings import Settings
-from rest_compat import auth, collect, errors, openapi, reports, stats, tracker, websites
+from rest_compat import (
+    acquisition,
+    auth,
+    collect,
+    conversions,
+    errors,
+    events,
+    export,
+    openapi,
+    realtime,
+    saved_reports,
+    segments,
+    sessions,
+    stats,
+    teams,
+    tracker,
+    usage,
+    users,
+    websites,
+)
 from rest_compat.deps import Answer, Asked, Call, Gone, Headers, Route, Verb
 
 GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Collecting": collect.routes,
     "Access": auth.routes,
+    "Users": users.routes,
+    "Teams": teams.routes,
     "Websites": websites.routes,
     "Statistics": stats.routes,
-    "Reports": reports.routes,
+    "Events": events.routes,
+    "Export": export.routes,
+    "Sessions": sessions.routes,
+    "Realtime": realtime.routes,
+    "Segments": segments.routes,
+    "Reports": lambda settings: [*acquisition.routes(settings), *conversions.routes(settings)],
+    "Saved reports": saved_reports.routes,
+    "Usage": usage.routes,
     "Tracker": tracker.routes,
 }
 

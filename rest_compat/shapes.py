@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from app.models import User, Website
+from app.models import Membership, Team, User, Website
 from app.paging import Page
 
 T = TypeVar("T")
@@ -25,14 +25,81 @@ def bucket(at: dt.datetime) -> str:
     return at.isoformat(" ", "seconds")
 
 
-def user(one: User) -> Json:
+def points(at: Sequence[dt.datetime], counts: Sequence[int]) -> list[Json]:
+    """A series as Umami shows it: empty buckets are left out."""
+    return [{"x": bucket(start), "y": count} for start, count in zip(at, counts, strict=True) if count]
+
+
+def number(value: float | None) -> float | int | None:
+    """A number as JavaScript writes it: a whole one without a fraction."""
+    return int(value) if value is not None and value.is_integer() and abs(value) < 2**53 else value
+
+
+def account(one: User) -> Json:
+    """A user as its own routes show it."""
     return {
         "id": str(one.user_id),
         "username": one.username,
         "role": one.role,
         "createdAt": instant(one.created_at),
-        "isAdmin": one.is_admin,
     }
+
+
+def user(one: User) -> Json:
+    """A user as logging in and `me` show it."""
+    return {**account(one), "isAdmin": one.is_admin}
+
+
+def person(one: User | None) -> Json | None:
+    """A user beside something else."""
+    return {"id": str(one.user_id), "username": one.username} if one else None
+
+
+def user_row(one: User, websites: int) -> Json:
+    """A user in the list of all; never its password's hash, which Umami leaks there."""
+    return {
+        **account(one),
+        "logoUrl": one.logo_url,
+        "displayName": one.display_name,
+        "updatedAt": instant(one.updated_at),
+        "deletedAt": None,
+        "_count": {"websiteUser": websites},
+    }
+
+
+def team(one: Team) -> Json:
+    return {
+        "id": str(one.team_id),
+        "name": one.name,
+        "accessCode": one.access_code,
+        "logoUrl": one.logo_url,
+        "createdAt": instant(one.created_at),
+        "updatedAt": instant(one.updated_at),
+        "deletedAt": None,
+    }
+
+
+def membership(one: Membership) -> Json:
+    return {
+        "id": str(one.membership_id),
+        "teamId": str(one.team_id),
+        "userId": str(one.user_id),
+        "role": one.role,
+        "createdAt": instant(one.created_at),
+        "updatedAt": instant(one.updated_at),
+    }
+
+
+def member(one: Membership) -> Json:
+    """A membership with who it is."""
+    return {**membership(one), "user": person(one.user)}
+
+
+def team_row(one: Team, websites: int) -> Json:
+    """A team in a list of a user's."""
+    members = [member(row) for row in one.memberships]
+    counts = {"website": websites, "teamUser": len(members)}
+    return {**team(one), "teamUser": members, "_count": counts}
 
 
 def website(one: Website) -> Json:
@@ -54,11 +121,18 @@ def website(one: Website) -> Json:
 
 def website_row(one: Website) -> Json:
     """A website in a list of its owner's."""
-    owner = one.owner
-    return {
-        **website(one),
-        "user": {"username": owner.username, "id": str(owner.user_id)} if owner else None,
-    }
+    return {**website(one), "user": person(one.owner)}
+
+
+def team_website(one: Website, creator: User | None) -> Json:
+    """A website in a list of its team's."""
+    return {**website(one), "createUser": person(creator)}
+
+
+def reachable_website(one: Website) -> Json:
+    """A website in an admin's list of what a user reaches."""
+    owners = [member(row) for row in one.team.memberships if row.role == "team-owner"] if one.team else []
+    return {**website_row(one), "team": {**team(one.team), "teamUser": owners} if one.team else None}
 
 
 def page(found: Page[T], row: Callable[[T], Json], params: Mapping[str, Any], order_by: str = "") -> Json:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-from zoneinfo import ZoneInfo
+from typing import Final
 
-from app import parameters, websites
+from app import parameters, segments, websites
 from app.context import Ctx
 from app.errors import Invalid
+from app.segments import SegmentType
 from app.settings import Settings
 from app.stats import channels, events, queries
 from app.stats.filters import Condition, Operator
-from app.stats.period import ALL_TIME, Period, Unit
+from app.stats.period import Period, Unit
 from app.stats.scope import Scope, open_scope
 from rest_compat import filters, params, shapes
 from rest_compat.deps import Asked, Route
 from rest_compat.shapes import Json
 
-_UTC: Final = ZoneInfo("UTC")
-# What the dashboard sends for "all time".
-_ALL_TIME: Final = (0, 1)
 _FIGURES: Final = ("pageviews", "visitors", "visits", "bounces", "totaltime")
 
 
@@ -96,9 +92,7 @@ def pageviews(ctx: Ctx, asked: Asked) -> object:
 def _pageviews(ctx: Ctx, scope: Scope, unit: Unit) -> Json:
     series = queries.series(ctx, scope, unit, ("pageviews", "visitors"), fill=False)
     return {
-        name: [
-            {"x": shapes.bucket(at), "y": count} for at, count in zip(series.at, counts, strict=True) if count
-        ]
+        name: shapes.points(series.at, counts)
         for name, counts in (("pageviews", series.pageviews), ("sessions", series.visitors))
     }
 
@@ -141,31 +135,23 @@ def metrics(ctx: Ctx, asked: Asked) -> object:
 def values(ctx: Ctx, asked: Asked) -> object:
     kind = asked.params["type"]
     metric = METRICS.get(kind)
-    scope = open_scope(ctx, asked.id("websiteId"), _period(asked.params))
-    if kind in ("segment", "cohort"):
-        return []
+    scope = open_scope(ctx, asked.id("websiteId"), params.period(asked.params))
+    if kind in list(SegmentType):
+        found = segments.listed(ctx, scope.website_id, SegmentType(kind), search=asked.params["search"])
+        return [{"value": name} for name in dict.fromkeys(row.name for row in found)]
     if metric is None:
         raise Invalid("Invalid type.", field="type")
-    found = queries.values(ctx, scope, metric.column, asked.params["search"])
-    return [{"value": value, "count": count} for value, count in found]
+    counted = queries.values(ctx, scope, metric.column, asked.params["search"])
+    return [{"value": value, "count": count} for value, count in counted]
 
 
 def _scope(ctx: Ctx, asked: Asked, *more: Condition) -> Scope:
     website_id = asked.id("websiteId")
     # Before the filters: who may not see the website is not told what it lacks.
     websites.get(ctx, website_id)
-    return open_scope(ctx, website_id, _period(asked.params), filters.where(asked.params, *more))
-
-
-def _period(given: Mapping[str, Any]) -> Period:
-    zone = given.get("timezone", _UTC)
-    if (given["startAt"], given["endAt"]) == _ALL_TIME:
-        return ALL_TIME(zone)
-    return Period(_at(given["startAt"]), _at(given["endAt"]), zone)
-
-
-def _at(milliseconds: int) -> dt.datetime:
-    return dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(milliseconds=milliseconds)
+    return open_scope(
+        ctx, website_id, params.period(asked.params), filters.where(ctx, website_id, asked.params, *more)
+    )
 
 
 def _compared(scope: Scope, asked: Asked) -> Period:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from app import parameters, websites
+from app import parameters, shares, websites
 from app.context import Ctx
+from app.keep import KEEP
 from app.settings import Settings
 from app.stats import scope
 from rest_compat import params, shapes
-from rest_compat.deps import Asked, Route
+from rest_compat.deps import OK, Asked, Route
 
-_EXAMPLE: Final = {
+EXAMPLE: Final = {
     "id": "765b9d7c-35d0-4c93-a87f-c869a11eabf2",
     "name": "Example",
     "domain": "example.com",
@@ -24,9 +25,21 @@ _EXAMPLE: Final = {
     "updatedAt": "2026-11-23T13:27:24.997Z",
     "deletedAt": None,
 }
-_OK: Final = {"ok": True}
 _NAME: Final = parameters.text("name", "Name of the website.", 100)
 _DOMAIN: Final = parameters.text("domain", "Domain of the website; not checked.", 500)
+_SHARE_ID: Final = parameters.text("shareId", "Text of the share link; null for none.", shares.MAX_SLUG)
+_TEAM_ID: Final = parameters.optional(
+    parameters.uuid("teamId", "Team that owns the website."), None, nullable=True
+)
+# What a new website is made of.
+NEW: Final = (
+    _NAME,
+    _DOMAIN,
+    parameters.optional(_SHARE_ID, None, nullable=True),
+    parameters.optional(
+        parameters.uuid("id", "Id of the website; a random one if absent."), None, nullable=True
+    ),
+)
 
 
 def own(ctx: Ctx, asked: Asked) -> object:
@@ -50,7 +63,8 @@ def create(ctx: Ctx, asked: Asked) -> object:
 
 
 def get(ctx: Ctx, asked: Asked) -> object:
-    return shapes.website(websites.get(ctx, asked.id("websiteId")))
+    found = websites.get(ctx, asked.id("websiteId"))
+    return {**shapes.website(found), "shareId": shares.shown_slug(ctx, found)}
 
 
 def update(ctx: Ctx, asked: Asked) -> object:
@@ -58,21 +72,27 @@ def update(ctx: Ctx, asked: Asked) -> object:
     changed = websites.update(
         ctx,
         asked.id("websiteId"),
-        name=given.get("name", websites.KEEP),
-        domain=given.get("domain", websites.KEEP),
-        share_slug=given.get("shareId", websites.KEEP),
+        name=given.get("name", KEEP),
+        domain=given.get("domain", KEEP),
+        share_slug=given.get("shareId", KEEP),
     )
     return shapes.website(changed)
 
 
 def delete(ctx: Ctx, asked: Asked) -> object:
     websites.delete(ctx, asked.id("websiteId"))
-    return _OK
+    return OK
 
 
 def reset(ctx: Ctx, asked: Asked) -> object:
     websites.reset(ctx, asked.id("websiteId"))
-    return _OK
+    return OK
+
+
+def transfer(ctx: Ctx, asked: Asked) -> object:
+    given = asked.params
+    moved = websites.transfer(ctx, asked.id("websiteId"), user_id=given["userId"], team_id=given["teamId"])
+    return shapes.website(moved)
 
 
 def date_range(ctx: Ctx, asked: Asked) -> object:
@@ -82,45 +102,38 @@ def date_range(ctx: Ctx, asked: Asked) -> object:
 
 def routes(settings: Settings) -> list[Route]:
     one = "/api/websites/{websiteId}"
-    share_id = parameters.text("shareId", "Text of the share link; null for none.", websites.MAX_SHARE_SLUG)
     new_share_id = parameters.text(
         "shareId", "8 to 16 letters and digits; null ends sharing.", 0, "[a-zA-Z0-9]{8,16}"
-    )
-    new = (
-        _NAME,
-        _DOMAIN,
-        parameters.optional(share_id, None, nullable=True),
-        parameters.optional(parameters.uuid("teamId", "Team that owns the website."), None, nullable=True),
-        parameters.optional(
-            parameters.uuid("id", "Id of the website; a random one if absent."), None, nullable=True
-        ),
     )
     changes = (
         parameters.optional(_NAME),
         parameters.optional(_DOMAIN),
         parameters.optional(new_share_id, nullable=True),
     )
-    row = {**_EXAMPLE, "user": {"username": "admin", "id": _EXAMPLE["userId"]}}
+    row = {**EXAMPLE, "user": {"username": "admin", "id": EXAMPLE["userId"]}}
     sent = {"name": "Example", "domain": "example.com"}
     return [
-        Route(
-            "GET",
-            "/api/websites",
-            "The caller's own websites",
-            own,
-            query=params.PAGING,
-            example={"data": [row], "count": 1, "page": 1, "pageSize": 10, "orderBy": "name"},
+        *(
+            Route(
+                "GET",
+                path,
+                "The caller's own websites",
+                own,
+                query=params.PAGING,
+                example={"data": [row], "count": 1, "page": 1, "pageSize": 10, "orderBy": "name"},
+            )
+            for path in ("/api/websites", "/api/me/websites")
         ),
         Route(
             "POST",
             "/api/websites",
             "Create a website",
             create,
-            body=new,
+            body=(*NEW[:3], _TEAM_ID, *NEW[3:]),
             request_example=sent,
-            example=_EXAMPLE,
+            example=EXAMPLE,
         ),
-        Route("GET", one, "A website", get, example=_EXAMPLE),
+        Route("GET", one, "A website", get, example=EXAMPLE),
         Route(
             "POST",
             one,
@@ -128,11 +141,24 @@ def routes(settings: Settings) -> list[Route]:
             update,
             body=changes,
             request_example=sent,
-            example=_EXAMPLE,
+            example=EXAMPLE,
             also={400: {"error": "That share ID is already taken."}},
         ),
-        Route("DELETE", one, "Delete a website with all its data", delete, example=_OK),
-        Route("POST", f"{one}/reset", "Delete all data of a website", reset, example=_OK),
+        Route("DELETE", one, "Delete a website with all its data", delete, example=OK),
+        Route("POST", f"{one}/reset", "Delete all data of a website", reset, example=OK),
+        Route(
+            "POST",
+            f"{one}/transfer",
+            "Hand a team's website to yourself, or your own to a team",
+            transfer,
+            body=(
+                parameters.optional(parameters.uuid("userId", "Your own id."), None),
+                parameters.optional(parameters.uuid("teamId", "The team that receives it."), None),
+            ),
+            request_example={"teamId": "f8bb6a1c-7a5f-4a0c-9d61-7a9f9d0f2f15"},
+            example=EXAMPLE,
+            also={400: {"error": "Bad request"}},
+        ),
         Route(
             "GET",
             f"{one}/daterange",

@@ -101,7 +101,8 @@ def test_creating(server: Server, cast: dict[str, Actor]) -> None:
         if name != "team"
     }
     allowed = {"team-owner", "team-manager", "team-member"}
-    assert in_team == {name: "yes" if name in allowed else "Denied" for name in in_team}
+    refusals = {name: "Denied" if name == "team-view-only" else "Hidden" for name in in_team}
+    assert in_team == {name: "yes" if name in allowed else refusals[name] for name in in_team}
     assert outcome(server, ANONYMOUS, access.create_website) == "Unauthenticated"
 
 

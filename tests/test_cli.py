@@ -19,7 +19,7 @@ def dashi(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[s
 
 def test_help_names_the_commands(tmp_path: Path) -> None:
     shown = dashi("--help", env=environment(tmp_path)).stdout
-    for command in ("serve", "demo", "migrate", "user", "print-schema"):
+    for command in ("serve", "demo", "migrate", "user", "key", "print-schema"):
         assert command in shown
     assert "http://127.0.0.1:3000" in dashi("serve", "--help", env=environment(tmp_path)).stdout
 
@@ -66,6 +66,86 @@ def test_unknown_user_is_one_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stdout.strip() == "dashi: there is no user 'nobody'"
     assert done.stderr == ""
+
+
+def test_keys_are_made_listed_and_revoked_while_the_server_runs(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    with serving(env, tmp_path / "log") as process:
+        login = {"authorization": f"Bearer {process.token()}"}
+        website = httpx.post(
+            f"{process.url}/api/websites", json={"name": "n", "domain": "d"}, headers=login
+        ).json()["id"]
+        hit = {"type": "event", "payload": {"website": website, "url": "/"}}
+        made = dashi(
+            *("key", "create", "web shop [1]", "--scope", "ingest", "--scope", "read"),
+            *("--website", website, "--days", "30"),
+            env=env,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        # Nothing but the key is on standard output.
+        key = made.stdout.removesuffix("\n")
+        assert len(key) == len("dashi_") + 43
+        assert key not in made.stderr
+        headers = {"x-umami-api-key": key, "user-agent": "curl/8.0"}
+        assert httpx.get(f"{process.url}/api/websites", headers=headers).json()["count"] == 1
+        assert "sessionId" in httpx.post(f"{process.url}/api/send", json=hit, headers=headers).json()
+        listed = dashi("key", "list", env=env)
+        [line] = listed.stdout.splitlines()
+        key_id, hint = line.split()[:2]
+        assert key_id in made.stderr
+        assert hint == f"{key[:12]}…"
+        assert f"read ingest         {website}  ends " in line
+        assert "  used " in line
+        assert line.endswith("  web shop [1]")
+        assert key not in listed.stdout + listed.stderr
+        ended = dashi("key", "revoke", key_id, env=env)
+        assert (ended.returncode, " ".join(ended.stdout.split())) == (
+            0,
+            f"The key {key[:12]}… (web shop [1]) is revoked.",
+        )
+        assert httpx.get(f"{process.url}/api/websites", headers=headers).status_code == 401
+        deadline = time.monotonic() + 20
+        while httpx.post(f"{process.url}/api/send", json=hit, headers=headers).status_code != 401:
+            assert time.monotonic() < deadline
+            time.sleep(0.25)
+        assert dashi("key", "list", env=env).stdout == ""
+        again = dashi("key", "revoke", key_id, env=env)
+        assert (again.returncode, again.stdout.strip()) == (1, "dashi: API key not found")
+    assert key not in (tmp_path / "log").read_text()
+    for file in (tmp_path / "data").rglob("*"):
+        assert not file.is_file() or key.encode() not in file.read_bytes()
+
+
+def test_keys_that_the_command_refuses(tmp_path: Path) -> None:
+    env = environment(tmp_path / "data")
+    assert dashi("migrate", env=env).returncode == 0
+    nowhere = "00000000-0000-4000-8000-000000000000"
+    for arguments, said in (
+        (("create", "k", "--scope", "read", "--user", "[nobody]"), "dashi: there is no user '[nobody]'"),
+        (("create", "k", "--scope", "read", "--website", nowhere), "dashi: Website not found"),
+        (("create", " ", "--scope", "read"), "dashi: A name has 1 to 100 characters"),
+        (("list", "--user", "nobody"), "dashi: there is no user 'nobody'"),
+        (("revoke", nowhere), "dashi: API key not found"),
+    ):
+        done = dashi("key", *arguments, env=env)
+        assert (done.returncode, done.stdout.strip(), done.stderr) == (1, said, "")
+    for arguments in (
+        ("create", "k"),
+        ("create", "k", "--scope", "all"),
+        ("create", "k", "--scope", "read", "--days", "0"),
+    ):
+        assert dashi("key", *arguments, env=env).returncode == 2
+    assert dashi("key", "list", env=env).stdout == ""
+
+
+def test_help_teaches_keys(tmp_path: Path) -> None:
+    env = environment(tmp_path)
+    shown = " ".join(dashi("key", "--help", env=env).stdout.split())
+    for word in ("x-umami-api-key", "Authorization: Bearer", "ingest", "create", "list", "revoke"):
+        assert word in shown
+    shown = " ".join(dashi("key", "create", "--help", env=env).stdout.split())
+    assert 'KEY=$(dashi key create "charts" --scope read --days 90)' in shown
+    assert 'curl -H "x-umami-api-key: $KEY"' in shown
 
 
 def test_settings_that_cannot_work_are_one_line(tmp_path: Path) -> None:

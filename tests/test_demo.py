@@ -23,6 +23,7 @@ from app.db import EventStore, accounts_engine, accounts_sessions
 from app.demo import WEBSITE_IDS, fill
 from app.demo.people import DEVICES, PLACES
 from app.ingest import agents
+from app.paging import Window
 from app.security import Keys, load_app_secret
 from app.settings import Settings
 from app.tables import CUSTOM_EVENT, DATA_TABLES, PAGE_VIEW, event, event_data, revenue, session_data
@@ -321,7 +322,10 @@ def test_figures_depend_on_the_seed_and_not_on_the_secret(make_settings: Callabl
 def test_the_websites_belong_to_the_admin_since_their_first_day(runtime: Runtime) -> None:
     def owned() -> list[tuple[str, UUID, dt.datetime]]:
         with runtime.operation(ADMIN) as ctx:
-            return [(w.domain, w.website_id, w.created_at) for w in websites.own(ctx, order_by="domain").rows]
+            return [
+                (w.domain, w.website_id, w.created_at)
+                for w in websites.own(ctx, Window(), order_by="domain").rows
+            ]
 
     since = END - dt.timedelta(days=DAYS)
     assert owned() == [

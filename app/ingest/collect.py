@@ -12,25 +12,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from app.context import SYSTEM, Ctx, Runtime
-from app.errors import AppError, Denied, Invalid, Unavailable
+from app.context import Runtime
+from app.errors import AppError, Unavailable
 from app.ingest import agents
 from app.ingest.client import Addresses, Locator, client_ip
 from app.ingest.identity import Identity
 from app.ingest.journal import Journal, wait_for_others
 from app.ingest.payload import Hit, parse_hit
 from app.ingest.rows import Client, Rows, build_rows
+from app.ingest.senders import Senders
 from app.ingest.writer import Writer
 from app.metrics import Metrics
-from app.models import Website
 
 # A visit that began longer ago than this (seconds) is followed by a new one (Umami v2 REST behaviour §2.8).
 _VISIT_SECONDS: Final = 1800
-# How long (seconds) a website is remembered to exist or not. Changes in this process are seen at once; these bound
-# how late another process's changes are.
-_KNOWN: Final = 60.0
-_UNKNOWN: Final = 2.0
-_MOST_REMEMBERED: Final = 50_000
 # Seconds a read waits at the most for what other processes of this server accepted before it.
 _FRESH: Final = 2.0
 _MOST_BOTS_WAITING: Final = 100
@@ -65,6 +60,12 @@ class Dropped:
 Outcome = Accepted | Dropped
 
 
+class Ignored(AppError):
+    """The hit comes from an address of IGNORE_IP."""
+
+    code, status, default = "denied", 403, "Forbidden"
+
+
 class Collector:
     """The collecting side of a process: its journals, their writers, and what is remembered from hit to hit."""
 
@@ -80,14 +81,12 @@ class Collector:
         self._identity = Identity(runtime.keys.secret)
         self._locator = Locator(settings.geolite_db_path, settings.skip_location_headers)
         self._ignored = Addresses(settings.ignore_ip)
-        self._websites: dict[UUID, tuple[bool, float]] = {}
-        self._generation = 0  # counts the websites forgotten
         self._version = 0
         # A worker of its own: however many questions wait for the readers, collecting does not wait behind them.
         self._lookups = ThreadPoolExecutor(1, thread_name_prefix="collect")
+        self._senders = Senders(runtime, self._lookups)
         self._counting = ThreadPoolExecutor(1, thread_name_prefix="count")
         self._bots_waiting = threading.BoundedSemaphore(_MOST_BOTS_WAITING)
-        runtime.on_website_change.append(self._forget)
         runtime.events.wait_until_fresh = self._catch_up
         runtime.events.wait_until_settled = self._settle
         metrics.gauge(
@@ -105,8 +104,11 @@ class Collector:
     async def collect(self, body: object, request: Request) -> Outcome:
         """Take one hit (the parsed body of `POST /api/send`); returns after it is on disk.
 
-        Raises Malformed for a body that does not fit, Invalid for an unknown website, Denied for an ignored address,
-        Unavailable when nothing can be written.
+        A hit needs no API key. With one it comes from a server of the website's owner, which is no browser: the bot test
+        is not applied. IGNORE_IP is.
+
+        Raises Malformed for a body that does not fit, Invalid for an unknown website, Unauthenticated or Denied for an
+        API key that is none or not for this, Ignored for an ignored address, Unavailable when nothing can be written.
         """
         started = time.perf_counter()
         try:
@@ -167,17 +169,16 @@ class Collector:
 
     async def _take(self, body: object, request: Request) -> tuple[Outcome, Future[int] | None]:
         hit = parse_hit(body)
-        if not await self._exists(hit.website_id):
-            raise Invalid("Website not found.", field="website")
         headers = request.headers
+        has_key = await self._senders.check(hit.website_id, headers)
         agent = headers.get("user-agent", "") if hit.user_agent is None else hit.user_agent
         described = agents.describe(agent)
-        if described.bot and not self.runtime.settings.disable_bot_check:
+        if described.bot and not has_key and not self.runtime.settings.disable_bot_check:
             self._count_bot(agent)
             return Dropped("bot"), None
         ip = client_ip(hit.ip, headers, request.peer, self.runtime.settings.client_ip_header)
         if ip in self._ignored:
-            raise Denied("Forbidden", field="ip")
+            raise Ignored(field="ip")
         client = Client(
             ip=ip,
             agent=agent,
@@ -227,27 +228,6 @@ class Collector:
         self._version = max(self._version + 1, time.time_ns())
         return self._version
 
-    async def _exists(self, website_id: UUID) -> bool:
-        known, until = self._websites.get(website_id, (False, 0.0))
-        if time.monotonic() < until:
-            return known
-        loop = asyncio.get_running_loop()
-        generation = self._generation
-        known = await loop.run_in_executor(
-            self._lookups, self.runtime.call, SYSTEM, _website_exists, website_id
-        )
-        if generation != self._generation:
-            # A website was made or deleted while this one was looked up: the answer may be the one from before.
-            return await self._exists(website_id)
-        if len(self._websites) >= _MOST_REMEMBERED:
-            self._websites.clear()
-        self._websites[website_id] = (known, time.monotonic() + (_KNOWN if known else _UNKNOWN))
-        return known
-
-    def _forget(self, website_id: UUID) -> None:
-        self._generation += 1
-        self._websites.pop(website_id, None)
-
     def _catch_up(self) -> None:
         for writer in (self.writer, *self._left_over):
             writer.catch_up()
@@ -281,11 +261,7 @@ class Collector:
         self._counting.submit(count)
 
     def _count_refusal(self, error: AppError) -> None:
-        if isinstance(error, Denied):
+        if isinstance(error, Ignored):
             self.metrics.dropped.labels("ignored-address").inc()
         else:
             self.metrics.refused.labels(error.code).inc()
-
-
-def _website_exists(ctx: Ctx, website_id: UUID) -> bool:
-    return ctx.db.get(Website, website_id) is not None

@@ -7,7 +7,6 @@ is in its own module.
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Generic, TypeVar
@@ -15,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from app.context import Ctx
 from app.errors import Invalid, Malformed
-from app.parameters import Field, Unfit, optional, timezone, uuid
+from app.parameters import Field, Unfit, instant, optional, timezone, uuid
 from app.stats.filters import Filter
 from app.stats.period import Period, time_zone
 from app.stats.scope import Scope, open_scope
@@ -23,12 +22,6 @@ from app.stats.zones import UTC
 
 P = TypeVar("P")
 R = TypeVar("R")
-
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-# What JavaScript prints for a date: `Thu Mar 27 2025 00:00:00 GMT+0100 (Central European Standard Time)`.
-_PRINTED: Final = re.compile(
-    r"[A-Z][a-z]{2} ([A-Z][a-z]{2} \d{1,2} \d{4} \d\d:\d\d:\d\d) GMT([+-]\d{4})?.*", re.ASCII
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,31 +75,6 @@ class Report(Generic[P, R]):
         if zone is None and self.zoned:
             raise Malformed([("timezone", "Required")])
         return Period(asked.start, asked.end, zone or UTC)
-
-
-def instant(value: object) -> dt.datetime:
-    """A date as JavaScript reads one: ISO 8601 (without a zone: UTC), epoch milliseconds, or JavaScript's own print.
-
-    Raises Unfit for anything else.
-    """
-    try:
-        if isinstance(value, bool):
-            raise Unfit("Invalid date")
-        if isinstance(value, int | float):
-            return _EPOCH + dt.timedelta(milliseconds=int(value))
-        if isinstance(value, str):
-            text = value.strip()
-            if re.fullmatch(r"-?\d{5,16}", text, re.ASCII):
-                return _EPOCH + dt.timedelta(milliseconds=int(text))
-            if printed := _PRINTED.fullmatch(text):
-                return dt.datetime.strptime(
-                    f"{printed[1]} {printed[2] or '+0000'}", "%b %d %Y %H:%M:%S %z"
-                ).astimezone(dt.UTC)
-            read = dt.datetime.fromisoformat(text)
-            return (read if read.tzinfo else read.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        pass
-    raise Unfit("Invalid date")
 
 
 def _date_range(value: object) -> DateRange:

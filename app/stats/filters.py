@@ -6,17 +6,20 @@ A row whose field is absent matches no comparison, negative ones included; only 
 
 from __future__ import annotations
 
+import datetime as dt
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.errors import Invalid
 from app.sql import begins, contains, ends, matches, ordinal
+from app.stats.fields import Field
 from app.stats.fields import field as field_of
 from app.stats.regex import portable
 from app.tables import BOOLEAN, NUMBER, event, event_data
@@ -24,6 +27,8 @@ from app.tables import BOOLEAN, NUMBER, event, event_data
 MAX_CONDITIONS: Final = 200
 MAX_DEPTH: Final = 20
 MAX_PATTERNS: Final = 10
+# Each reads the events of a period of its own.
+MAX_COHORTS: Final = 5
 
 
 class Operator(StrEnum):
@@ -101,7 +106,21 @@ class Not:
     filter: Filter
 
 
-Filter = Condition | Property | And | Or | Not
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Every event of the sessions that have at least one, of any type, from `start` to `end` that matches `where`.
+
+    Both ends belong to the period, which is the cohort's own: it may lie outside the one that is asked about. Made by
+    `app.segments` alone, for a website that the actor may see.
+    """
+
+    website_id: UUID
+    start: dt.datetime
+    end: dt.datetime
+    where: Filter
+
+
+Filter = Condition | Property | And | Or | Not | Cohort
 
 
 def condition(where: Filter | None, data: ColumnElement[bool] | None = None) -> ColumnElement[bool]:
@@ -113,10 +132,14 @@ def condition(where: Filter | None, data: ColumnElement[bool] | None = None) -> 
     """
     if where is None:
         return sa.true()
-    if _count(where, 0) > MAX_CONDITIONS:
-        raise Invalid(f"A filter has at most {MAX_CONDITIONS} conditions", field="where")
-    if _patterns(where) > MAX_PATTERNS:
-        raise Invalid(f"A filter has at most {MAX_PATTERNS} regular expressions", field="where")
+    leaves = list(_leaves(where, 0))
+    for most, things, found in (
+        (MAX_CONDITIONS, "conditions", [one for one in leaves if not isinstance(one, Cohort)]),
+        (MAX_PATTERNS, "regular expressions", [one for one in leaves if _is_pattern(one)]),
+        (MAX_COHORTS, "cohorts", [one for one in leaves if isinstance(one, Cohort)]),
+    ):
+        if len(found) > most:
+            raise Invalid(f"A filter has at most {most} {things}", field="where")
     return _expression(where, sa.true() if data is None else data)
 
 
@@ -127,36 +150,35 @@ def checked(text: str, name: str) -> str:
     return text
 
 
-def _count(where: Filter, depth: int) -> int:
+def _leaves(where: Filter, depth: int) -> Iterator[Filter]:
+    """The parts that ask for something: all conditions, those of cohorts too, and the cohorts themselves."""
     if depth > MAX_DEPTH:
         raise Invalid(f"A filter nests at most {MAX_DEPTH} levels", field="where")
     match where:
         case And(filters) | Or(filters):
-            return sum(_count(part, depth + 1) for part in filters)
+            for part in filters:
+                yield from _leaves(part, depth + 1)
         case Not(part):
-            return _count(part, depth + 1)
+            yield from _leaves(part, depth + 1)
+        case Cohort():
+            yield where
+            yield from _leaves(where.where, depth + 1)
         case _:
-            return 1
+            yield where
 
 
-def _patterns(where: Filter) -> int:
-    match where:
-        case And(filters) | Or(filters):
-            return sum(map(_patterns, filters))
-        case Not(part):
-            return _patterns(part)
-        case Condition(operator=Operator.MATCHES):
-            return 1
-        case _:
-            return 0
+def _is_pattern(where: Filter) -> bool:
+    return isinstance(where, Condition) and where.operator is Operator.MATCHES
 
 
 def _expression(where: Filter, data: ColumnElement[bool]) -> ColumnElement[bool]:
     match where:
         case Condition():
-            return _compared(where)
+            return compared(where, field_of(where.field))
         case Property():
             return _with_property(where, data)
+        case Cohort():
+            return _in_cohort(where)
         case And(filters):
             return sa.and_(sa.true(), *(_expression(part, data) for part in filters))
         case Or(filters):
@@ -182,8 +204,8 @@ _MANY: Final = {Operator.IN, Operator.NOT_IN}
 _TRUTH: Final = {("true",): True, ("false",): False}
 
 
-def _compared(where: Condition) -> ColumnElement[bool]:
-    field = field_of(where.field)
+def compared(where: Condition, field: Field) -> ColumnElement[bool]:
+    """The condition over this field, whatever field it names. Raises Invalid for what makes no sense."""
     values = tuple(checked(value, where.field) for value in where.values)
     if where.operator is Operator.IS_SET:
         if values not in _TRUTH:
@@ -260,3 +282,18 @@ def _finite(value: float, name: str) -> float:
     if not math.isfinite(number):
         raise Invalid("A number is finite", field=name)
     return number
+
+
+def _in_cohort(where: Cohort) -> ColumnElement[bool]:
+    def period(table: sa.Table) -> list[ColumnElement[bool]]:
+        columns = table.c
+        return [
+            columns.website_id == where.website_id,
+            columns.created_at >= where.start,
+            columns.created_at <= where.end,
+        ]
+
+    matching = _expression(where.where, sa.and_(*period(event_data)))
+    members = sa.select(event.c.session_id).where(*period(event), matching)
+    # A question of its own, asked once, though its table is that of the question around it.
+    return event.c.session_id.in_(members.correlate(None))

@@ -51,11 +51,25 @@ def grouped_by(scope: Scope, by: Sequence[str], names: Collection[str]) -> Selec
     if alone:
         return _by_edge(scope, names, last=alone == [fields.EXIT])
     chosen = [fields.field(name) for name in by]
-    columns = [one.column.label(f"key_{number}") for number, one in enumerate(chosen)]
     # Only a referrer is left out where it is absent.
     present = [one.present for one in chosen if one.name == "referrer"]
-    visits = relation(scope, columns, names, counted, present)
-    keys = [visits.c[f"key_{number}"] for number in range(len(by))]
+    return combined(scope, [one.column for one in chosen], names, counted, present)
+
+
+def combined(
+    scope: Scope,
+    columns: Sequence[ColumnElement[str]],
+    names: Collection[str],
+    counted: Counted = Counted.VIEWS,
+    present: Sequence[ColumnElement[bool]] = (),
+) -> Select[Any]:
+    """`key_0`, `key_1` … and the measures of these names, for each combination of values in the columns.
+
+    Of the events that count, those that meet `present` and, of each combination, at least one is of what is counted.
+    """
+    by = [column.label(f"key_{number}") for number, column in enumerate(columns)]
+    visits = relation(scope, by, names, counted, present)
+    keys = [visits.c[column.name] for column in by]
     listed = sa.func.sum(visits.c[counted.value]) > 0
     if "events" in names:
         # Where custom events are asked for, what has only those is listed too.

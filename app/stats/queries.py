@@ -104,7 +104,7 @@ def breakdown(
         query = query.where(contains(grouped.c.key_0, sa.literal(checked(search, "search"), sa.Text)))
     nullable = [name in fields.FIELDS and fields.FIELDS[name].nullable for name in by]
     return [
-        BreakdownRow(**counts(row._mapping), values=_shown(row[: len(by)], nullable))
+        BreakdownRow(**counts(row._mapping), values=shown(row[: len(by)], nullable))
         for row in ctx.events.rows(query)
     ]
 
@@ -150,7 +150,7 @@ def active_visitors(ctx: Ctx, website_id: UUID) -> int:
     return whole(count)
 
 
-def _shown(texts: Sequence[str], nullable: Sequence[bool]) -> tuple[str | None, ...]:
+def shown(texts: Sequence[str], nullable: Sequence[bool]) -> tuple[str | None, ...]:
     """Values as answers show them: '' is None where it stands for an absent value."""
     return tuple(
         None if text == "" and absent else text for text, absent in zip(texts, nullable, strict=True)

@@ -12,7 +12,7 @@ from sqlalchemy.sql.expression import ColumnElement, Subquery
 
 from app import access
 from app.context import Ctx
-from app.stats.filters import Filter, condition
+from app.stats.filters import And, Filter, condition
 from app.stats.period import Period
 from app.stats.zones import UTC
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
@@ -36,6 +36,10 @@ class Scope:
         """The same website and filter over another period."""
         return replace(self, period=period)
 
+    def narrowed(self, where: Filter) -> Scope:
+        """The same website and period, and of what counts only what matches this filter too."""
+        return replace(self, where=where if self.where is None else And((self.where, where)))
+
     def range(self, table: sa.Table = event) -> list[ColumnElement[bool]]:
         """The conditions of website and period alone, for a table that has both."""
         columns = table.c
@@ -52,6 +56,13 @@ class Scope:
             conditions.append(event.c.event_type == event_type)
         if self.where is not None:
             conditions.append(condition(self.where, sa.and_(*self.range(event_data))))
+        return conditions
+
+    def of_events(self, table: sa.Table) -> list[ColumnElement[bool]]:
+        """The conditions of the rows of `event_data` or `revenue` whose events count."""
+        conditions = self.range(table)
+        if self.where is not None:
+            conditions.append(table.c.event_id.in_(sa.select(event.c.event_id).where(*self.rows())))
         return conditions
 
     def hits(self, *by: ColumnElement[Any], conditions: list[ColumnElement[bool]] | None = None) -> Subquery:

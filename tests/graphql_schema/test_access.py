@@ -37,7 +37,7 @@ def log_in(live: Server, role: str = "user") -> dict[str, str]:
         ctx.db.add(User(username=username, role=role, password=hash_password(PASSWORD)))
     query = "mutation($u: String!, $p: String!) { login(username: $u, password: $p) { token user { username role } } }"
     found = live.graphql(query, {"u": username, "p": PASSWORD}, {})["data"]["login"]
-    assert found["user"] == {"username": username, "role": role}
+    assert found["user"] == {"username": username, "role": role.upper().replace("-", "_")}
     return {"Authorization": f"Bearer {found['token']}"}
 
 

@@ -120,7 +120,7 @@ def test_headers_let_other_origins_ask_and_nobody_keep(live: Server) -> None:
     assert [preflight.headers[name] for name in names] == [
         "GET, OPTIONS, POST",
         "*",
-        "authorization, content-type, x-umami-cache, x-umami-share-token",
+        "authorization, content-type, x-umami-api-key, x-umami-cache, x-umami-share-token",
         "GET, POST",
         "86400",
     ]
@@ -149,9 +149,17 @@ def test_limits_are_data(live: Server) -> None:
     }
 
 
-def socket(live: Server, protocol: str, origin: Origin | None = None) -> ClientConnection:
+def socket(
+    live: Server, protocol: str, origin: Origin | None = None, headers: dict[str, str] | None = None
+) -> ClientConnection:
     address = live.url.replace("http://", "ws://")
-    return connect(f"{address}/graphql", subprotocols=[Subprotocol(protocol)], origin=origin)
+    return connect(
+        f"{address}/graphql",
+        subprotocols=[Subprotocol(protocol)],
+        origin=origin,
+        additional_headers=headers,
+        user_agent_header=None if headers and "user-agent" in headers else "tests",
+    )
 
 
 def talk(connection: ClientConnection, *messages: dict[str, Any]) -> list[dict[str, Any]]:

@@ -90,7 +90,9 @@ def test_every_figure_is_a_field_of(type_name: str) -> None:
     ("type_name", "fields"),
     [
         ("Analytics", ("totals", "series", "breakdown", "eventSeries", "channels")),
-        ("Website", ("activeVisitors", "dateRange", "values", "analytics")),
+        ("Website", ("activeVisitors", "dateRange", "values", "analytics", "shares")),
+        ("User", ("apiKeys",)),
+        ("ApiKey", ("website",)),
         ("Query", ("me", "website", "websites", "share")),
     ],
 )
@@ -105,12 +107,6 @@ def test_what_can_fail_is_nullable_so_that_its_siblings_survive(
 def test_nothing_mutable_can_be_reached_from_a_query() -> None:
     assert SCHEMA.subscription_type is None
     assert SCHEMA.mutation_type is not None
-    assert sorted(SCHEMA.mutation_type.fields) == [
-        "createWebsite",
-        "deleteWebsite",
-        "login",
-        "resetWebsite",
-        "track",
-        "trackBatch",
-        "updateWebsite",
-    ]
+    assert SCHEMA.query_type is not None
+    # `share` opens a link; every other name that changes something is a verb and is not among the questions.
+    assert set(SCHEMA.mutation_type.fields).isdisjoint(SCHEMA.query_type.fields)

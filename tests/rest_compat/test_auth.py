@@ -8,12 +8,13 @@ from uuid import UUID
 import jwt
 import pytest
 
+from app import shares
 from app.auth import STOCK_ADMIN_ID
 from app.context import SYSTEM, Ctx
 from app.models import User
 from app.security import server_secret
 from tests.rest_compat.people import Headers
-from tests.server import PASSWORD, SECRET, Server
+from tests.server import ADMIN, PASSWORD, SECRET, Server
 
 # The token of the conformance vectors.
 UMAMI_TOKEN = (
@@ -151,7 +152,7 @@ def test_share(live: Server, shared: tuple[str, Headers]) -> None:
     website, share = shared
     token = share["x-umami-share-token"]
     claims = jwt.decode(token, S, ["HS256"])
-    assert claims == {"websiteId": website, "iat": claims["iat"]}
+    assert claims == {"websiteId": website, "iat": claims["iat"], "share": claims["share"]}
     assert live.get(f"/api/websites/{website}", headers=share)["id"] == website
     # Reading that one website is all it gives.
     other = live.create_website()
@@ -169,12 +170,69 @@ def test_share(live: Server, shared: tuple[str, Headers]) -> None:
     assert live.get(f"/api/websites/{website}")["name"] == "Example"
 
 
-def test_a_share_token_outlives_its_link(live: Server, shared: tuple[str, Headers]) -> None:
+def test_a_share_token_ends_with_its_link(live: Server, shared: tuple[str, Headers]) -> None:
     website, share = shared
     slug = live.get(f"/api/websites/{website}")["shareId"]
     live.client.post(f"/api/websites/{website}", json={"shareId": None}, headers=live.admin)
     assert live.client.get(f"/api/share/{slug}").status_code == 404
-    assert live.get(f"/api/websites/{website}", headers=share)["shareId"] is None
+    assert live.client.get(f"/api/websites/{website}", headers=share).status_code == 401
+    assert live.client.get("/api/me", headers=share).status_code == 401
+
+
+def test_a_share_token_that_umami_made(live: Server, live_website: str) -> None:
+    """It names no share, so there is none that could have ended."""
+    token = live.runtime.keys.sign({"websiteId": live_website})
+    headers = {"x-umami-share-token": token}
+    assert live.get(f"/api/websites/{live_website}", headers=headers)["id"] == live_website
+
+
+def test_a_share_with_a_password(server: Server, website: str) -> None:
+    made = server.runtime.call(ADMIN, shares.create, UUID(website), password="open sesame")
+    url = f"/api/share/{made.slug}"
+    for answer in (
+        server.client.get(url),
+        server.client.get(url, headers=server.admin),
+        server.client.post(url, json={"password": ""}),
+        server.client.post(url, json={"password": "open"}),
+    ):
+        assert (answer.status_code, answer.json()) == (401, {"error": "Unauthorized"})
+    answer = server.client.post(url, json={"password": "open sesame"})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"websiteId": website, "token": answer.json()["token"]},
+    )
+    claims = jwt.decode(answer.json()["token"], S, ["HS256"])
+    assert claims.keys() == {"websiteId", "share", "iat", "pwd"}
+    opened = {"x-umami-share-token": answer.json()["token"]}
+    assert server.get(f"/api/websites/{website}", headers=opened)["id"] == website
+    me = server.get("/api/me", headers=opened)
+    assert me == {"user": None, "shareToken": {"websiteId": website, "iat": claims["iat"]}}
+
+
+def test_posting_to_a_share(live: Server, live_website: str) -> None:
+    made = live.runtime.call(ADMIN, shares.create, UUID(live_website))
+    # Without a password of its own it opens with any, as it opens by GET.
+    answer = live.client.post(f"/api/share/{made.slug}", json={"password": "any"})
+    assert (answer.status_code, answer.json()["websiteId"]) == (200, live_website)
+    nothing = live.client.post("/api/share/nothing-here", json={"password": "any"})
+    assert (nothing.status_code, nothing.json()) == (404, {"error": "Not found"})
+    for body, error in (
+        ({}, ["password: Required"]),
+        ({"password": None}, ["password: Expected string, received null"]),
+    ):
+        bad = live.client.post(f"/api/share/{made.slug}", json=body)
+        assert (bad.status_code, bad.json()) == (400, {"error": error})
+
+
+def test_a_fingerprint_of_one_s_own_opens_nothing(live: Server, live_website: str) -> None:
+    """Who knows a share with a password, but not the password, gets no further with the token from before it."""
+    made = live.runtime.call(ADMIN, shares.create, UUID(live_website))
+    token = live.client.get(f"/api/share/{made.slug}").json()["token"]
+    live.runtime.call(ADMIN, shares.update, made.share_id, password="x")
+    claims = {name: value for name, value in jwt.decode(token, S, ["HS256"]).items() if name != "iat"}
+    for forged in (token, live.runtime.keys.sign(claims), live.runtime.keys.sign({**claims, "pwd": ""})):
+        answer = live.client.get(f"/api/websites/{live_website}", headers={"x-umami-share-token": forged})
+        assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("slug", ["nothing-here", "%00", "a%00b", "%F0%9F%98%80", "x" * 3000])

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 from collections.abc import Callable
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
 from app.settings import Settings
-from rest_compat.router import table
+from rest_compat.deps import Route
+from tests.rest_compat import samples
 from tests.rest_compat.people import Headers
+from tests.rest_compat.samples import NOBODY, TABLE
 from tests.server import Server, running
 
 API_HEADERS = {
@@ -22,19 +24,8 @@ API_HEADERS = {
     "access-control-max-age": "86400",
     "cache-control": "no-cache",
 }
-NOBODY = "00000000-0000-4000-8000-000000000000"
-ROUTES = [(route.method, route.path) for route in table(Settings(app_secret=SecretStr("any")))]
-WITH_PARAMETERS = {
-    f"/api/websites/{{websiteId}}/{name}": query
-    for name, query in {
-        "stats": "startAt=0&endAt=2",
-        "pageviews": "startAt=0&endAt=2&unit=day&timezone=utc",
-        "events/series": "startAt=0&endAt=2&unit=day&timezone=utc",
-        "metrics": "startAt=0&endAt=2&type=url",
-        "values": "startAt=0&endAt=2&type=url",
-    }.items()
-}
-OF_A_WEBSITE = [(method, path) for method, path in ROUTES if "{websiteId}" in path]
+ROUTES = [(route.method, route.path) for route in TABLE]
+OF_A_WEBSITE = [route for route in TABLE if "{websiteId}" in route.path and "{teamId}" not in route.path]
 
 
 def api_headers(headers: httpx.Headers) -> dict[str, str]:
@@ -168,29 +159,26 @@ def test_what_is_sent_is_checked_before_who_sends_it(
     assert live.client.request(method, path).status_code == status
 
 
+def ask(live: Server, route: Route, website: str, headers: Headers) -> tuple[int, object]:
+    path = re.sub(r"{\w+}", NOBODY, route.path.replace("{websiteId}", website))
+    answer = live.client.request(
+        route.method, path, params=samples.query(route), json=samples.body(route), headers=headers
+    )
+    return answer.status_code, answer.json()
+
+
 @pytest.mark.parametrize("website", [NOBODY, "no-uuid", "0", "%00", "a%20b", "..;", "x" * 3000])
-@pytest.mark.parametrize(("method", "path"), OF_A_WEBSITE)
-def test_a_website_that_is_not_there(
-    live: Server, bob: Headers, method: str, path: str, website: str
-) -> None:
-    url = f"{path.replace('{websiteId}', website)}?{WITH_PARAMETERS.get(path, '')}"
-    body = {} if method == "POST" else None
-
-    def ask(headers: Headers) -> tuple[int, object]:
-        answer = live.client.request(method, url, json=body, headers=headers)
-        return answer.status_code, answer.json()
-
-    assert ask(live.admin) == (404, {"error": "Not found"})
-    assert ask(bob) == ask({}) == (401, {"error": "Unauthorized"})
+@pytest.mark.parametrize("route", OF_A_WEBSITE, ids=samples.name)
+def test_a_website_that_is_not_there(live: Server, bob: Headers, route: Route, website: str) -> None:
+    assert ask(live, route, website, live.admin) == (404, {"error": "Not found"})
+    assert ask(live, route, website, bob) == ask(live, route, website, {}) == (401, {"error": "Unauthorized"})
 
 
-@pytest.mark.parametrize(("method", "path"), OF_A_WEBSITE)
+@pytest.mark.parametrize("route", OF_A_WEBSITE, ids=samples.name)
 def test_somebody_elses_website_looks_as_if_it_were_not_there(
-    live: Server, bob: Headers, live_website: str, method: str, path: str
+    live: Server, bob: Headers, live_website: str, route: Route
 ) -> None:
-    url = f"{path.replace('{websiteId}', live_website)}?{WITH_PARAMETERS.get(path, '')}"
-    answer = live.client.request(method, url, json={} if method == "POST" else None, headers=bob)
-    assert (answer.status_code, answer.json()) == (401, {"error": "Unauthorized"})
+    assert ask(live, route, live_website, bob) == (401, {"error": "Unauthorized"})
     kept = live.get(f"/api/websites/{live_website}")
     assert (kept["name"], kept["resetAt"]) == ("Example", None)
 

@@ -84,6 +84,8 @@ def matches(where: Filter | None, event: Event) -> bool:
         case Condition(name, operator, values):
             text = value(event, name)
             return text is not None and _TEXT[operator](text, values)
+        case _ if callable(where):  # what other judges decide, of an event alone
+            return bool(where(event))
 
 
 _TEXT: dict[Operator, Callable[[str, tuple[str, ...]], bool]] = {

@@ -145,15 +145,18 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 def store(runtime: Runtime, events: Iterable[Event], *website_ids: UUID) -> None:
-    """Put the same events into the event store for each website, as the journal's writer does."""
-    rows, data = [], []
+    """Put the same events into the event store for each website, as the journal's writer does.
+
+    Events whose data has `revenue` and `currency` have a row of revenue too.
+    """
+    rows, data, revenue = [], [], []
     for event, website_id in product(events, website_ids):
         visit = {
             "event_id": str(event.event_id),
             "website_id": str(website_id),
             "session_id": str(event.session_id),
             "visit_id": str(event.visit_id),
-            "created_at": event.at.replace(tzinfo=None).isoformat(timespec="milliseconds"),
+            "created_at": event.at.replace(tzinfo=None).isoformat(timespec="microseconds"),
         }
         rows.append({**visit, "event_type": event.type, **dict.fromkeys(_ALL_TEXTS, ""), **event.columns})
         for datum in event.data:
@@ -164,5 +167,10 @@ def store(runtime: Runtime, events: Iterable[Event], *website_ids: UUID) -> None
             }
             typed = {"data_type": datum.type, "string_value": datum.string, "number_value": datum.number}
             data.append({**visit, **columns, **typed, "date_value": None})
+        texts = {datum.key: datum.string for datum in event.data}
+        if {"revenue", "currency"} <= texts.keys():
+            sold = {"event_name": event["event_name"], "country": event["country"]}
+            revenue.append({**visit, **sold, "revenue": texts["revenue"], "currency": texts["currency"]})
     if rows:
-        runtime.events.apply(uuid4(), 1, {"event": json.dumps(rows), "event_data": json.dumps(data)})
+        tables = {"event": rows, "event_data": data, "revenue": revenue}
+        runtime.events.apply(uuid4(), 1, {name: json.dumps(found) for name, found in tables.items()})

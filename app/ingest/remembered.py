@@ -1,0 +1,58 @@
+"""What is remembered from hit to hit, so that collecting does not ask the accounts store each time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Executor
+from typing import Final, Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+_MOST: Final = 50_000
+
+
+class Remembered(Generic[K, V]):
+    """The answers to one question, asked in a worker and remembered for as long as `seconds` says of each.
+
+    What is forgotten is seen at once in this process; `seconds` bounds how late another process's changes are.
+    """
+
+    def __init__(self, ask: Callable[[K], V], seconds: Callable[[V], float], worker: Executor) -> None:
+        self._ask = ask
+        self._seconds = seconds
+        self._worker = worker
+        self._answers: dict[K, tuple[V, float]] = {}
+        self._generation = 0  # counts what was forgotten
+        self._changing = threading.Lock()
+
+    async def get(self, key: K) -> V:
+        """The answer. Raises whatever asking raises; that is not remembered."""
+        known = self._answers.get(key)
+        if known is not None and time.monotonic() < known[1]:
+            return known[0]
+        generation = self._generation
+        answer = await asyncio.get_running_loop().run_in_executor(self._worker, self._ask, key)
+        with self._changing:
+            if generation == self._generation:
+                if len(self._answers) >= _MOST:
+                    self._answers.clear()
+                self._answers[key] = (answer, time.monotonic() + self._seconds(answer))
+                return answer
+        # Something changed while it was asked: the answer may be the one from before.
+        return await self.get(key)
+
+    def forget(self, key: K) -> None:
+        """Ask anew next time. May be called from any thread."""
+        with self._changing:
+            self._generation += 1
+            self._answers.pop(key, None)
+
+    def forget_all(self) -> None:
+        """Ask everything anew next time. May be called from any thread."""
+        with self._changing:
+            self._generation += 1
+            self._answers.clear()

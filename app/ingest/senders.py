@@ -1,0 +1,74 @@
+"""Whose hits are taken: anybody's for a website that exists, and those that come with an API key if the key may send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from typing import Final
+from uuid import UUID
+
+from app import access, auth
+from app.context import SYSTEM, Actor, Ctx, Kind, Runtime
+from app.errors import AppError, Denied, Hidden, Invalid, Unauthenticated
+from app.ingest.remembered import Remembered
+from app.models import Website
+from app.security import digest
+
+# How long (seconds) a website is remembered to exist or not, and what an API key may do. Changes in this process are
+# seen at once; these bound how late another process's changes are.
+_KNOWN: Final = 60.0
+_UNKNOWN: Final = 2.0
+_KEY: Final = 5.0
+
+# Why a hit is refused: the error's type and message.
+Refusal = tuple[type[AppError], str]
+
+
+class Senders:
+    """What a process knows of websites and API keys; the accounts store is asked in the worker given."""
+
+    def __init__(self, runtime: Runtime, worker: Executor) -> None:
+        def exists(website_id: UUID) -> bool:
+            return runtime.call(SYSTEM, _exists, website_id)
+
+        def refusal(asked: tuple[str, UUID]) -> Refusal | None:
+            key_digest, website_id = asked
+            return runtime.call(Actor(Kind.KEY, key_digest=key_digest), _refusal, website_id)
+
+        self._websites = Remembered(exists, lambda known: _KNOWN if known else _UNKNOWN, worker)
+        self._keys = Remembered(refusal, lambda _: _KEY, worker)
+        runtime.on_website_change.append(self._websites.forget)
+        runtime.on_key_change.append(self._keys.forget_all)
+
+    async def check(self, website_id: UUID, headers: Mapping[str, str]) -> bool:
+        """Whether an API key came with the hit.
+
+        Raises Invalid for an unknown website, Unauthenticated for an unknown key, Denied for one that may not send hits
+        of this website.
+        """
+        if not await self._websites.get(website_id):
+            raise Invalid("Website not found.", field="website")
+        key = auth.api_key(headers)
+        if not key:
+            return False
+        refusal = await self._keys.get((digest(key), website_id))
+        if refusal is not None:
+            error, message = refusal
+            raise error(message)
+        return True
+
+
+def _exists(ctx: Ctx, website_id: UUID) -> bool:
+    return ctx.db.get(Website, website_id) is not None
+
+
+def _refusal(ctx: Ctx, website_id: UUID) -> Refusal | None:
+    """Why the API key in use may not send hits of the website, None if it may."""
+    try:
+        access.website(ctx, website_id, "website:ingest")
+    except Hidden:
+        # That it exists is no secret here: hits without a key are taken for it.
+        return Denied, "This API key is not for this website"
+    except (Unauthenticated, Denied) as error:
+        return type(error), error.message
+    return None
