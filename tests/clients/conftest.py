@@ -140,12 +140,12 @@ def _lacking(reason: str) -> NoReturn:
 @pytest.fixture(scope="session")
 def run_npm(npm_clients: Path) -> Iterator[Callable[..., Running]]:
     """`run_npm("node")`: an npm client in its process, which is ended with the tests."""
+    # What the clients read is given by the tests alone.
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("UMAMI_")}
     with ExitStack() as ending:
 
         def run(which: str, **variables: str) -> Running:
-            # A key would send the client's calls to the cloud's way of logging in.
-            environment = {name: value for name, value in os.environ.items() if name != "UMAMI_API_KEY"}
-            running = Running(["node", npm_clients / "run.mjs", which], environment | variables)
+            running = Running(["node", npm_clients / "run.mjs", which], bare | variables)
             ending.callback(running.close)
             return running
 
@@ -165,6 +165,17 @@ def connect(run_npm: Callable[..., Running]) -> Connect:
         return ApiClient(run_npm("api-client", **settings))
 
     return as_user
+
+
+@pytest.fixture(scope="session")
+def connect_with_key(run_npm: Callable[..., Running]) -> Connect:
+    """`connect_with_key(server, key)`: the API client as it is set up for the cloud, with a key instead of a user."""
+
+    def with_key(server: Server, key: str) -> ApiClient:
+        settings = {"UMAMI_API_KEY": key, "UMAMI_API_CLIENT_ENDPOINT": f"{server.url}/api"}
+        return ApiClient(run_npm("api-client", **settings))
+
+    return with_key
 
 
 @pytest.fixture(scope="session")

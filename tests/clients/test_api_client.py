@@ -17,6 +17,7 @@ import pytest
 from app.auth import STOCK_ADMIN_ID
 from tests.clients.conftest import ApiClient, Connect
 from tests.clients.like import A_JWT, A_MINUTE, AN_ACCESS_CODE, AN_ENCRYPTED_TOKEN, AN_ID, AN_INSTANT
+from tests.keys import make_key
 from tests.populate import CHROME, VECTORS, populate
 from tests.server import PASSWORD, Server
 
@@ -94,12 +95,14 @@ def page(*rows: Any, **more: Any) -> dict[str, Any]:
     return {"data": list(rows), "count": len(rows), "page": 1, "pageSize": 10, **more}
 
 
-def test_every_method_is_tested(admin: ApiClient) -> None:
+def test_every_method_is_tested_and_documented(admin: ApiClient) -> None:
     here = Path(__file__)
     text = here.read_text("utf-8") + here.with_name("test_api_client_statistics.py").read_text("utf-8")
     methods = set(admin.running.call("methods")) - PLUMBING
-    assert len(methods) == 76
+    assert len(methods) == 74
     assert {name for name in methods if f'"{name}"' not in text} == set()
+    documented = (here.parents[2] / "docs" / "clients.md").read_text("utf-8")
+    assert {name for name in methods if f"`{name}(" not in documented} == set()
 
 
 # Who asks
@@ -121,6 +124,17 @@ def test_another_secret_and_an_unknown_user_are_refused(live: Server, connect: C
     for stranger in (connect(live, secret="not the secret"), connect(live, user_id=str(uuid4()))):
         for method, *arguments in (["getMe"], ["verify"], ["getWebsites"], ["createWebsite", SITE]):
             assert stranger.refused(method, *arguments) == UNAUTHORIZED
+
+
+def test_a_key_instead_of_a_user(live: Server, connect_with_key: Connect) -> None:
+    """How the client is set up for Umami's cloud; here it takes a key of Dashi's."""
+    reader = connect_with_key(live, make_key(live, "read").secret)
+    assert reader("getMe")["user"]["id"] == ADMIN_ID
+    assert reader.refused("createWebsite", SITE) == UNAUTHORIZED
+    manager = connect_with_key(live, make_key(live, "read", "manage").secret)
+    made = manager("createWebsite", SITE)
+    assert reader("getWebsite", made["id"]) == made
+    assert connect_with_key(live, "a key of the cloud").refused("getMe") == UNAUTHORIZED
 
 
 def test_login(admin: ApiClient) -> None:
@@ -166,9 +180,10 @@ def test_users(admin: ApiClient, ann: Person) -> None:
     listed = admin("getUsers", {"search": name, "pageSize": 1})
     (row,) = listed["data"]
     row_expected = {**renamed, "logoUrl": None, "displayName": None, "deletedAt": None}
-    assert row == {**row_expected, "updatedAt": row["updatedAt"], "_count": {"websiteUser": 0}}
+    assert row == {**row_expected, "updatedAt": AN_INSTANT, "_count": {"websiteUser": 0}}
     assert {**listed, "data": []} == {**page(), "count": 1, "pageSize": 1, "orderBy": "createdAt"}
-    assert admin("getUsers")["count"] >= 3
+    # The newest first.
+    assert admin("getUsers")["data"][0] == row
 
     assert admin("deleteUser", made["id"]) == OK
     assert admin.refused("getUser", made["id"]) == NOT_FOUND

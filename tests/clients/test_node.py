@@ -9,6 +9,7 @@ import pytest
 
 from tests.clients.conftest import Running
 from tests.clients.like import A_JWT, AN_ID
+from tests.populate import IPHONE
 from tests.server import Server
 
 SENT = {"status": 200, "data": {"cache": A_JWT, "sessionId": AN_ID, "visitId": AN_ID}}
@@ -88,8 +89,6 @@ def test_properties_add_up_until_reset(live: Server, node: Running, site: str) -
 
 
 def test_a_visitors_agent(live: Server, node: Running, site: str) -> None:
-    from tests.populate import IPHONE
-
     node.call("init", {"userAgent": IPHONE})
     assert node.call("track", {"url": "/", "screen": "390x844"}) == SENT
     assert stored(live, site, "browser", "os", "device") == [("ios", "iOS", "mobile")]
