@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from app.settings import Settings
+from rest_compat.router import table as table_of_routes
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -119,6 +121,43 @@ def test_every_dependency_is_bounded_and_locked_within_its_bounds() -> None:
 
 def test_nothing_locked_names_a_place() -> None:
     assert re.findall(r"https?:|file:|@|--|/", read("constraints.txt").partition("\n")[2]) == []
+    for folder in ("graphql_schema/graphiql/build", "tests/clients"):
+        packages = json.loads(read(f"{folder}/package-lock.json"))["packages"]
+        del packages[""]
+        assert packages
+        assert {name for name, package in packages.items() if "resolved" in package} == set()
+        assert {name for name, package in packages.items() if "integrity" not in package} == set()
+
+
+# What Umami's documentation of v2 says the API client maps to routes, under the names that the client really has.
+DOCUMENTED_METHODS = """
+    getMe updateMyPassword getMyWebsites
+    getUsers createUser getUser updateUser deleteUser getUserWebsites getUserUsage
+    getTeams createTeam joinTeam getTeam updateTeam deleteTeam getTeamUsers deleteTeamUser
+    getTeamWebsites createTeamWebsite deleteTeamWebsite
+    getWebsites createWebsite getWebsite updateWebsite deleteWebsite getWebsiteActive getWebsiteEvents
+    getWebsiteMetrics getWebsitePageviews resetWebsite getWebsiteStats
+    getEventDataEvents getEventDataFields getEventDataStats
+"""
+
+
+def test_the_clients_are_documented_with_routes_that_exist() -> None:
+    rows = table("docs/clients.md")
+    methods = {row[0].partition("(")[0] for row in rows}
+    assert set(DOCUMENTED_METHODS.split()) - methods == set()
+    routes = {f"{route.method} {route.path}" for route in table_of_routes(Settings())}
+    # One call is refused for its method and one asks nothing of a server; the document says so.
+    assert {row[1] for row in rows} - routes == {"POST /api/heartbeat", "nothing"}
+
+
+def test_the_documented_clients_are_those_that_are_tested() -> None:
+    documented = dict(re.findall(r"^## `([^`]+)` (\S+)$", read("docs/clients.md"), re.MULTILINE))
+    npm = json.loads(read("tests/clients/package.json"))["dependencies"]
+    python = dict(
+        re.findall(r"^(umami-\S+)==(\S+)$", read(f"tests/clients/{name}.txt"), re.MULTILINE)[0]
+        for name in ("umami-analytics", "umami-analytics-py")
+    )
+    assert documented == {name: version for name, version in npm.items() if "umami" in name} | python
 
 
 def test_the_installed_version_is_the_one_of_the_project_and_of_the_change_log() -> None:
