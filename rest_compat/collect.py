@@ -30,6 +30,35 @@ EVENT_EXAMPLE: Final = {
         "id": "user-1",
     },
 }
+_TEXT: Final = {"type": "string"}
+# What one hit may hold (Umami v2 REST behaviour §2.1); unknown keys are dropped.
+_HIT_SCHEMA: Final = {
+    "type": "object",
+    "required": ["type", "payload"],
+    "properties": {
+        "type": {"type": "string", "enum": ["event", "identify"]},
+        "payload": {
+            "type": "object",
+            "required": ["website"],
+            "properties": {
+                "website": {"type": "string", "format": "uuid", "description": "Id of the website."},
+                "url": {**_TEXT, "description": "Address of the page, absolute or from the site's root."},
+                "referrer": {**_TEXT, "description": "Address of the page before."},
+                "title": {**_TEXT, "description": "Title of the page; 500 characters are kept."},
+                "hostname": {**_TEXT, "maxLength": 100},
+                "language": {**_TEXT, "maxLength": 35},
+                "screen": {**_TEXT, "maxLength": 11, "description": "Size in pixels, `1920x1080`."},
+                "name": {**_TEXT, "maxLength": 50, "description": "Name of a custom event."},
+                "tag": {**_TEXT, "maxLength": 50},
+                "id": {**_TEXT, "description": "Your own id of the visitor."},
+                "data": {"type": "object", "description": "Data of the event, or of the visitor."},
+                "ip": {**_TEXT, "description": "Address of the visitor, for servers."},
+                "userAgent": {**_TEXT, "description": "Agent of the visitor, for servers."},
+                "timestamp": {"type": "integer", "description": "When it happened, in seconds since 1970."},
+            },
+        },
+    },
+}
 _ACCEPTED_EXAMPLE: Final = {
     "cache": "eyJhbGciOiJIUzI1NiJ9…",
     "sessionId": "1172824f-0864-59d0-ad32-35060a6e1730",
@@ -116,6 +145,7 @@ def routes(settings: Settings) -> list[Route]:
         raw=sender(settings),
         example=_ACCEPTED_EXAMPLE,
         request_example=EVENT_EXAMPLE,
+        request_schema=_HIT_SCHEMA,
         public=True,
         also={
             400: {"error": ["payload: "]},
@@ -132,6 +162,7 @@ def routes(settings: Settings) -> list[Route]:
         raw=batcher(settings),
         example=_BATCH_EXAMPLE,
         request_example=[EVENT_EXAMPLE],
+        request_schema={"type": "array", "items": _HIT_SCHEMA, "maxItems": MAX_BATCH},
         public=True,
         also={
             400: {"error": []},

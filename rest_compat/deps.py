@@ -167,6 +167,7 @@ class Route:
     body: tuple[Field, ...] | None = None  # None: no body is read
     example: object = None  # of the answer 200
     request_example: object = None
+    request_schema: Mapping[str, Any] | None = None  # of the body, where `raw` reads it itself
     public: bool = False  # asks for no token, and does not hide what is not found
     refusal: str = UNAUTHORIZED  # said to those who may not
     media_type: str = "application/json"

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from app.parameters import ABSENT, Field
 from app.settings import Settings
-from rest_compat.deps import Route
+from rest_compat.deps import Route, TooLarge
 
 Json = dict[str, Any]
 
@@ -89,7 +89,9 @@ def operation(route: Route, tag: str) -> Json:
 
 def _body(route: Route) -> Json:
     described: Json = {}
-    if route.body is not None:
+    if route.request_schema is not None:
+        described["schema"] = route.request_schema
+    elif route.body is not None:
         described["schema"] = {
             "type": "object",
             "properties": {field.name: {**_schema(field), "description": field.text} for field in route.body},
@@ -109,13 +111,24 @@ def _schema(field: Field) -> Json:
     return schema
 
 
+def _names_a_thing(field: Field) -> bool:
+    """Whether it is the id of something that has to be there."""
+    return field.name.endswith("Id") and field.schema.get("format") == "uuid"
+
+
 def _responses(route: Route) -> Json:
     examples: dict[int, object] = {200: route.example}
-    needed = next((field for field in (*route.query, *(route.body or ())) if field.required), None)
-    if needed is not None:
-        examples[400] = {"error": [f"{needed.name}: {needed.missing}"]}
+    fields = (*route.query, *(route.body or ()))
+    if fields:
+        # The first field that has to be sent, else the first there is.
+        told = min(fields, key=lambda field: not field.required)
+        examples[400] = {"error": [f"{told.name}: {told.missing if told.required else 'Invalid'}"]}
     if not route.public:
         examples[401] = {"error": route.refusal}
+    if "{" in route.path or any(_names_a_thing(field) for field in fields):
+        examples[404] = {"error": "Not found"}
+    if route.body is not None:
+        examples[413] = {"error": TooLarge.default}
     examples.update(route.also or {})
     described: Json = {}
     for status, example in examples.items():
