@@ -153,7 +153,7 @@ def store(runtime: Runtime, events: Iterable[Event], *website_ids: UUID) -> None
             "website_id": str(website_id),
             "session_id": str(event.session_id),
             "visit_id": str(event.visit_id),
-            "created_at": event.at.replace(tzinfo=None).isoformat(timespec="milliseconds"),
+            "created_at": event.at.replace(tzinfo=None).isoformat(timespec="microseconds"),
         }
         rows.append({**visit, "event_type": event.type, **dict.fromkeys(_ALL_TEXTS, ""), **event.columns})
         for datum in event.data:
