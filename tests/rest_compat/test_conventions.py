@@ -32,6 +32,13 @@ WITH_PARAMETERS = {
         "events/series": "startAt=0&endAt=2&unit=day&timezone=utc",
         "metrics": "startAt=0&endAt=2&type=url",
         "values": "startAt=0&endAt=2&type=url",
+        "events": "startAt=0&endAt=2",
+        "event-data/events": "startAt=0&endAt=2",
+        "event-data/fields": "startAt=0&endAt=2",
+        "event-data/properties": "startAt=0&endAt=2",
+        "event-data/values": "startAt=0&endAt=2",
+        "event-data/stats": "startAt=0&endAt=2",
+        "export": "startAt=0&endAt=2",
     }.items()
 }
 OF_A_WEBSITE = [(method, path) for method, path in ROUTES if "{websiteId}" in path]
