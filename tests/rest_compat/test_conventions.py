@@ -39,6 +39,12 @@ WITH_PARAMETERS = {
         "event-data/values": "startAt=0&endAt=2",
         "event-data/stats": "startAt=0&endAt=2",
         "export": "startAt=0&endAt=2",
+        "sessions": "startAt=0&endAt=2",
+        "sessions/stats": "startAt=0&endAt=2",
+        "sessions/weekly": "startAt=0&endAt=2&timezone=utc",
+        "sessions/{sessionId}/activity": "startAt=0&endAt=2",
+        "session-data/properties": "startAt=0&endAt=2",
+        "session-data/values": "startAt=0&endAt=2",
     }.items()
 }
 OF_A_WEBSITE = [(method, path) for method, path in ROUTES if "{websiteId}" in path]
