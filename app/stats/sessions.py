@@ -29,6 +29,8 @@ from app.tables import CUSTOM_EVENT, PAGE_VIEW, SESSION_COLUMNS, event
 
 ATTRIBUTES: Final = (*SESSION_COLUMNS, "hostname")
 _SEARCHED: Final = ("distinct_id", "city", "browser", "os", "device")
+# Where more are asked for, every session of the scope is looked at: a statement takes no more than 65,535 values.
+_MOST_IDS: Final = 5000
 _HOURS: Final = 24
 _DAYS: Final = 7
 
@@ -97,18 +99,19 @@ def sessions(
     """
     if order_by is not None and order_by not in ORDERS:
         raise Invalid(f"Sessions have no {order_by!r}", field="orderBy")
-    place = ORDERS[order_by or "last_at"].label("place")
-    conditions = scope.rows()
+    listed = (
+        sa.select(event.c.session_id, ORDERS[order_by or "last_at"].label("place"))
+        .where(*scope.rows())
+        .group_by(event.c.session_id)
+    )
     if search:
-        matching = sa.select(event.c.session_id).where(*scope.rows(), _contains(search))
-        conditions.append(event.c.session_id.in_(matching))
-    listed = sa.select(event.c.session_id, place).where(*conditions).group_by(event.c.session_id)
-    chosen = _window_of(listed.subquery("listed"), window, descending=order_by is None)
-    # Only sessions of this page are looked at as a whole.
-    found = _whole_sessions([*scope.rows(), event.c.session_id.in_(sa.select(chosen.c.session_id))])
-    query = sa.select(found).join(chosen, chosen.c.session_id == found.c.session_id)
-    rows = windowed(query, _keys(chosen, descending=order_by is None), Window(window.limit))
-    return [_session(row._mapping) for row in ctx.events.rows(rows)]
+        listed = listed.having(sa.func.max(sa.case((_contains(search), 1), else_=0)) == 1)
+    rows = listed.subquery("listed")
+    keys = (Key(rows.c.place, descending=order_by is None), Key(rows.c.session_id))
+    page = ctx.events.rows(windowed(sa.select(rows.c.session_id), keys, window))
+    # What is gone meanwhile (the website was reset) is left out.
+    found = _looked_at(ctx, scope, [session_id for (session_id,) in page])
+    return [found[session_id] for (session_id,) in page if session_id in found]
 
 
 def count_sessions(ctx: Ctx, scope: Scope, search: str = "") -> int:
@@ -181,12 +184,19 @@ def _contains(search: str) -> ColumnElement[bool]:
     return sa.or_(*(contains(event.c[name], part) for name in _SEARCHED))
 
 
-def _window_of(listed: Subquery, window: Window, *, descending: bool) -> Subquery:
-    return windowed(sa.select(listed), _keys(listed, descending=descending), window).subquery("chosen")
+def _looked_at(ctx: Ctx, scope: Scope, session_ids: Sequence[UUID]) -> dict[UUID, Session]:
+    """These sessions as a whole.
 
-
-def _keys(listed: Subquery, *, descending: bool) -> Sequence[Key]:
-    return Key(listed.c.place, descending), Key(listed.c.session_id)
+    Asked for by their ids: as one statement with what chose them, PostgreSQL, which cannot know how many sessions a
+    range of today has, would at times choose them anew for every event.
+    """
+    if not session_ids:
+        return {}
+    conditions = scope.rows()
+    if len(session_ids) <= _MOST_IDS:
+        conditions.append(event.c.session_id.in_(session_ids))
+    found = ctx.events.rows(sa.select(_whole_sessions(conditions)))
+    return {row.session_id: _session(row._mapping) for row in found}
 
 
 def _whole_sessions(conditions: list[ColumnElement[bool]]) -> Subquery:

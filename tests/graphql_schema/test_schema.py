@@ -90,7 +90,10 @@ def test_every_figure_is_a_field_of(type_name: str) -> None:
     ("type_name", "fields"),
     [
         ("Analytics", ("totals", "series", "breakdown", "eventSeries", "channels")),
-        ("Website", ("activeVisitors", "dateRange", "values", "analytics", "shares")),
+        ("Analytics", ("sessions", "session", "sessionTotals", "weekdayHours")),
+        ("Analytics", ("sessionProperties", "sessionPropertyValues")),
+        ("SessionDetails", ("summary", "activity", "properties")),
+        ("Website", ("activeVisitors", "dateRange", "realtime", "values", "analytics", "shares")),
         ("User", ("apiKeys",)),
         ("ApiKey", ("website",)),
         ("Query", ("me", "website", "websites", "share")),
