@@ -15,7 +15,12 @@ from app.stats.period import Unit
 
 COUNT = parameters.integer("f", "", 1, 7)
 ANY = parameters.integer("f", "", -10)
+AMOUNT = parameters.number("f", "", above=0, most=9.5)
 NAME = parameters.text("f", "", 5)
+KIND = parameters.choice("f", "", {"a": 1, "b": 2})
+ROWS = parameters.at_most(
+    parameters.records("f", "", (parameters.text("x", ""), parameters.optional(COUNT)), least=1), 2
+)
 CODE = parameters.text("f", "", 0, "[a-z]{2}")
 
 
@@ -34,6 +39,13 @@ def read(field: Field, **sent: Any) -> Any:
         (ANY, "", 0),
         (ANY, " ", 0),
         (ANY, "-0", 0),
+        (AMOUNT, "9.5", 9.5),
+        (AMOUNT, 0.25, 0.25),
+        (parameters.number("f", ""), "-1e3", -1000),
+        (parameters.number("f", ""), "", 0),
+        (KIND, "b", 2),
+        (ROWS, [{"x": "a", "f": "7", "more": 1}], ({"x": "a", "f": 7},)),
+        (ROWS, [{"x": ""}, {"x": "b"}], ({"x": ""}, {"x": "b"})),
         (NAME, "12345", "12345"),
         (NAME, "a\0b\ud800", "ab\ufffd"),
         (CODE, "ab", "ab"),
@@ -55,6 +67,19 @@ def test_read(field: Field, sent: Any, expected: Any) -> None:
         (COUNT, {"f": "x"}, "Expected number, received nan"),
         (COUNT, {"f": "NaN"}, "Expected number, received nan"),
         (COUNT, {"f": []}, "Expected number, received nan"),
+        (AMOUNT, {}, "Expected number, received nan"),
+        (AMOUNT, {"f": "NaN"}, "Expected number, received nan"),
+        (AMOUNT, {"f": 0}, "Number must be greater than 0"),
+        (AMOUNT, {"f": "9.6"}, "Number must be less than or equal to 9.5"),
+        (KIND, {"f": "c"}, "Invalid enum value. Expected 'a' | 'b', received 'c'"),
+        (KIND, {"f": 1}, "Expected string, received number"),
+        (ROWS, {}, "Required"),
+        (ROWS, {"f": {}}, "Expected array, received object"),
+        (ROWS, {"f": []}, "Array must contain at least 1 element(s)"),
+        (ROWS, {"f": [{"x": "a"}] * 3}, "Array must contain at most 2 element(s)"),
+        (ROWS, {"f": [{"x": "a"}, {"x": 1}]}, ""),
+        (ROWS, {"f": [{}]}, ""),
+        (ROWS, {"f": ["x"]}, ""),
         (COUNT, {"f": "1.5"}, "Expected integer, received float"),
         (COUNT, {"f": "0"}, "Number must be greater than 0"),
         (COUNT, {"f": "8"}, "Number must be less than or equal to 7"),

@@ -18,6 +18,11 @@ def sent(server: Server, report: str, body: Any, headers: dict[str, str] | None 
     return answer.status_code, answer.json()
 
 
+def posted(server: Server, site: str, report: str, params: dict[str, Any]) -> tuple[int, Any]:
+    """Status and JSON of running a report over REST; `params` may replace the website and the range too."""
+    return sent(server, report, {"websiteId": site, "dateRange": RANGE, **params})
+
+
 def rest(server: Server, site: str, report: str, unit: str = "", **params: Any) -> Any:
     """What REST answers over RANGE."""
     period = {**RANGE, "unit": unit} if unit else RANGE
@@ -37,7 +42,8 @@ def problems(server: Server, report: str, **params: Any) -> list[str]:
     return said
 
 
-def _asked(server: Server, site: str, selection: str, period: str, where: str) -> dict[str, Any]:
+def asked(server: Server, site: str, selection: str, period: str = PERIOD, where: str = "") -> dict[str, Any]:
+    """The whole answer to a selection of `analytics`."""
     filtered = f", where: {where}" if where else ""
     return server.graphql(
         f'{{ website(id: "{site}") {{ analytics(period: {period}{filtered}) {{ {selection} }} }} }}'
@@ -46,13 +52,18 @@ def _asked(server: Server, site: str, selection: str, period: str, where: str) -
 
 def graph(server: Server, site: str, selection: str, period: str = PERIOD, where: str = "") -> Any:
     """What GraphQL answers to a selection of `analytics`."""
-    answer = _asked(server, site, selection, period, where)
+    answer = asked(server, site, selection, period, where)
     assert "errors" not in answer, answer
     return answer["data"]["website"]["analytics"]
 
 
 def refused(server: Server, site: str, selection: str, period: str = PERIOD) -> tuple[str, str | None, int]:
     """(code, field, status) of the one error that GraphQL answers."""
-    [error] = _asked(server, site, selection, period, "")["errors"]
+    [error] = asked(server, site, selection, period, "")["errors"]
     said = error["extensions"]
     return said["code"], said.get("field"), said["status"]
+
+
+def fault(server: Server, site: str, selection: str) -> tuple[str, str | None]:
+    """Code and field of the one error of a selection."""
+    return refused(server, site, selection)[:2]
