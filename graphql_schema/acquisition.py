@@ -48,6 +48,17 @@ class UtmParameter:
     pageviews: Int64 = strawberry.field(description="Page views whose address has it.")
     values: list[UtmValue] = strawberry.field(description="Its values, most page views first, then by value.")
 
+    @classmethod
+    def of(cls, found: utm.UtmParameter, limit: int) -> UtmParameter:
+        """With up to `limit` of its values."""
+        return cls(
+            parameter=found.name,
+            pageviews=Int64(found.pageviews),
+            values=[
+                UtmValue(value=row.value, pageviews=Int64(row.pageviews)) for row in found.values[:limit]
+            ],
+        )
+
 
 @strawberry.type(description="A sum of revenue in one currency.")
 class RevenueTotal:
@@ -152,6 +163,20 @@ class Attribution:
     utm_term: list[AttributionCredit] = strawberry.field(description=_UTM.format("utm_term"))
     total: Conversions = strawberry.field(description="All conversions, whatever they are credited to.")
 
+    @classmethod
+    def of(cls, found: attribution.Attribution) -> Attribution:
+        return cls(
+            total=Conversions(
+                conversions=Int64(found.conversions),
+                visitors=Int64(found.visitors),
+                visits=Int64(found.visits),
+            ),
+            **{
+                name: [AttributionCredit(name=one.name, value=float(one.value)) for one in credits]
+                for name, credits in found.by.items()
+            },
+        )
+
 
 # What is selected of `Revenue` → the part of the report it needs.
 _PARTS: Final = {
@@ -177,17 +202,8 @@ class Acquisition(Scoped):
     ) -> list[UtmParameter] | None:
         def verb(ctx: Ctx) -> list[UtmParameter]:
             limit = page_size(first, MAX_PAGE)
-            return [
-                UtmParameter(
-                    parameter=one.name,
-                    pageviews=Int64(one.pageviews),
-                    values=[
-                        UtmValue(value=row.value, pageviews=Int64(row.pageviews))
-                        for row in one.values[:limit]
-                    ],
-                )
-                for one in utm.REPORT.over(ctx, self.scope, utm.Params())[:limit]
-            ]
+            found = utm.REPORT.over(ctx, self.scope, utm.Params())
+            return [UtmParameter.of(one, limit) for one in found[:limit]]
 
         return await self.ask(info, verb)
 
@@ -209,8 +225,7 @@ class Acquisition(Scoped):
             chosen = unit or self.scope.period.clamp(Unit.MINUTE)
             at = self.scope.period.buckets(chosen) if revenue.SERIES in parts else []
             params = revenue.Params(not_empty(currency, "currency"), chosen, parts)
-            found = revenue.REPORT.over(ctx, self.scope, params)
-            return _revenue(found, chosen, at, limit)
+            return revenue_of(revenue.REPORT.over(ctx, self.scope, params), chosen, at, limit)
 
         return await self.ask(info, verb)
 
@@ -244,23 +259,13 @@ class Acquisition(Scoped):
         def verb(ctx: Ctx) -> Attribution:
             asked = "" if currency is None else not_empty(currency, "currency")
             params = attribution.Params(model, step.step(), asked)
-            found = attribution.REPORT.over(ctx, self.scope, params)
-            return Attribution(
-                total=Conversions(
-                    conversions=Int64(found.conversions),
-                    visitors=Int64(found.visitors),
-                    visits=Int64(found.visits),
-                ),
-                **{
-                    name: [AttributionCredit(name=one.name, value=float(one.value)) for one in credits]
-                    for name, credits in found.by.items()
-                },
-            )
+            return Attribution.of(attribution.REPORT.over(ctx, self.scope, params))
 
         return await self.ask(info, verb)
 
 
-def _revenue(found: revenue.Revenue, unit: Unit, at: list[dt.datetime], limit: int) -> Revenue:
+def revenue_of(found: revenue.Revenue, unit: Unit, at: list[dt.datetime], limit: int) -> Revenue:
+    """Up to `limit` events, countries and currencies; `at` are the starts of all buckets."""
     total = found.total
     return Revenue(
         total=RevenueTotal(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Annotated
 
 import strawberry
@@ -10,6 +9,7 @@ import strawberry
 from app.context import Ctx
 from app.errors import Invalid
 from app.reports import funnel, goal, journey, retention
+from app.stats.period import Period
 from graphql_schema.context import Info
 from graphql_schema.enums import described
 from graphql_schema.scoped import Scoped
@@ -154,6 +154,10 @@ class Journey:
     )
     visits: Int64 = strawberry.field(description="Visits that took exactly this way.")
 
+    @classmethod
+    def of(cls, found: journey.Journey) -> Journey:
+        return cls(steps=[step for step in found.steps if step is not None], visits=Int64(found.visits))
+
 
 @strawberry.type(description="The visitors who came first on one day, and how many of them came back.")
 class RetentionCohort:
@@ -166,8 +170,8 @@ class RetentionCohort:
     rates: list[float] = strawberry.field(description="The same for each visitor of the cohort, 0 to 1.")
 
     @classmethod
-    def of(cls, cohort: retention.Cohort, last: dt.date) -> RetentionCohort:
-        """`last` is the last local day of the period."""
+    def of(cls, cohort: retention.Cohort, period: Period) -> RetentionCohort:
+        last = period.end.astimezone(period.zone).date()
         days = min(retention.MAX_DAY, (last - cohort.date.date()).days)
         returned = [cohort.returned.get(day, 0) for day in range(days + 1)]
         return cls(
@@ -244,19 +248,14 @@ class Conversions(Scoped):
     ) -> list[Journey] | None:
         def verb(ctx: Ctx) -> list[Journey]:
             params = journey.Params(steps, start_step or "", end_step or "", first)
-            return [
-                Journey(steps=[step for step in one.steps if step is not None], visits=Int64(one.visits))
-                for one in journey.run(ctx, self.scope, params)
-            ]
+            return [Journey.of(one) for one in journey.run(ctx, self.scope, params)]
 
         return await self.ask(info, verb)
 
     @resolved("Whether visitors come back: one cohort for each day of the period that had new ones, by date.")
     async def retention(self, info: Info) -> list[RetentionCohort] | None:
         def verb(ctx: Ctx) -> list[RetentionCohort]:
-            period = self.scope.period
-            last = period.end.astimezone(period.zone).date()
             found = retention.run(ctx, self.scope, retention.Params())
-            return [RetentionCohort.of(cohort, last) for cohort in found]
+            return [RetentionCohort.of(cohort, self.scope.period) for cohort in found]
 
         return await self.ask(info, verb)

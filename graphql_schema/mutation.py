@@ -22,6 +22,7 @@ from graphql_schema.inputs import (
     keep_or_text,
     to_text,
 )
+from graphql_schema.saved_reports import SavedReportMutations
 from graphql_schema.segments import SegmentMutations
 from graphql_schema.shares import ShareMutations
 from graphql_schema.teams import TeamMutations
@@ -67,7 +68,9 @@ class TrackResult:
 
 
 @strawberry.type(description="What can be changed.")
-class Mutation(UserMutations, TeamMutations, ShareMutations, ApiKeyMutations, SegmentMutations):
+class Mutation(
+    UserMutations, TeamMutations, ShareMutations, ApiKeyMutations, SegmentMutations, SavedReportMutations
+):
     @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
         self,

@@ -16,10 +16,11 @@ from app.keep import KEEP, Keep
 from graphql_schema.api_keys import ApiKeyFields
 from graphql_schema.connections import After, Connection, First, connection, window
 from graphql_schema.context import Info
-from graphql_schema.inputs import keep_or_text, not_empty, to_text
+from graphql_schema.inputs import PeriodInput, keep_or_text, not_empty, to_text
 from graphql_schema.people import Role
 from graphql_schema.teams import Search, Team, UserId, team_page
 from graphql_schema.types import entity_id, instant_of, microseconds, resolved
+from graphql_schema.usage import UserUsage, user_usage
 from graphql_schema.website import Website, website_page
 
 _UNSET: Final[Any] = strawberry.UNSET
@@ -62,6 +63,14 @@ class User(ApiKeyFields):
         self, info: Info, first: First = 20, after: After = None, search: Search = None
     ) -> Connection[Team] | None:
         return await info.context.run(team_page, self.uuid, first, after, search)
+
+    @resolved("How much was collected for its websites and those of teams it owns. For admins.")
+    async def usage(
+        self,
+        info: Info,
+        period: Annotated[PeriodInput, strawberry.argument(description="The period that counts.")],
+    ) -> UserUsage | None:
+        return await info.context.run(user_usage, self.uuid, period)
 
 
 @strawberry.type

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import strawberry
 
-from app import models, segments, shares
+from app import models, saved_reports, segments, shares
 from app.context import Actor, Ctx
 from app.paging import Page, Window
 from app.segments import SegmentType
@@ -19,12 +19,13 @@ from app.stats.realtime import realtime
 from app.stats.scope import date_range, open_scope
 from app.stats.zones import UTC, time_zone
 from graphql_schema.analytics import Analytics
-from graphql_schema.connections import MAX_PAGE, Connection, connection, window
+from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, window
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.people import Person
 from graphql_schema.realtime import Realtime
+from graphql_schema.saved_reports import SavedReport, SearchReports, report_page
 from graphql_schema.segments import Segment
 from graphql_schema.selection import selected
 from graphql_schema.shares import ShareLink
@@ -132,6 +133,19 @@ class Website:
             return Segment.of(segments.get(ctx, entity_id(id, "Segment"), self.uuid))
 
         return await info.context.runtime.run(self.actor, verb)
+
+    @resolved("The saved reports about it, the newest first.")
+    async def saved_reports(
+        self, info: Info, first: First = 20, after: After = None, search: SearchReports = None
+    ) -> Connection[SavedReport] | None:
+        return await info.context.runtime.run(
+            self.actor,
+            report_page,
+            lambda ctx, asked, text: saved_reports.of_website(ctx, self.uuid, asked, search=text),
+            first,
+            after,
+            search,
+        )
 
     @resolved("Visitors with any event in the last five minutes.")
     async def active_visitors(self, info: Info) -> Int64 | None:
