@@ -40,9 +40,7 @@ class Insights:
 
 @strawberry.type(description="Whether things happened that were meant to happen.")
 class Goals:
-    goals: list[Goal] = strawberry.field(
-        description="Each goal: those by path first, then those by event, then those by property."
-    )
+    goals: list[Goal] = strawberry.field(description="Each goal, as it was saved.")
 
 
 @strawberry.type(description="The ways that most visits take.")
