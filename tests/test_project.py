@@ -155,6 +155,11 @@ def test_every_route_is_documented_with_the_test_that_proves_it() -> None:
     for row in rows:
         name, file = re.fullmatch(r"\[(\w+)\]\(\.\./(tests/[\w/]+\.py)\)", row[2]).groups()  # type: ignore[union-attr]
         assert re.search(rf"^def {name}\(", read(file), re.MULTILINE), row
+    fields = {line for line in read("docs/rest.md").splitlines() if line.startswith("| `")}
+    schema = read("graphql_schema/schema.graphql")
+    for line in fields:
+        for name in re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", line.split("|")[2]))):
+            assert re.search(rf"^ +{name}\b", schema, re.MULTILINE), line
 
 
 def test_the_clients_are_documented_with_routes_that_exist() -> None:
