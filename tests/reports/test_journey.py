@@ -10,7 +10,7 @@ import pytest
 
 from tests import populate as sending
 from tests.populate import A, B, C, happening, view
-from tests.reports.asking import fault, graph, posted, rest
+from tests.reports.doors import fault, graph, posted, rest
 from tests.server import Server
 
 Populate = Callable[..., list[dict[str, Any]]]

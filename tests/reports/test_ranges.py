@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.populate import VECTORS, populate
-from tests.reports.asking import rest
+from tests.reports.doors import rest
 from tests.server import Server
 
 STEP = {"type": "url", "value": "/"}

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.populate import A, B, C, Hit, Visitor, happening, view
-from tests.reports.asking import graph, posted, rest
+from tests.reports.doors import graph, posted, rest
 from tests.server import Server
 
 Populate = Callable[..., list[dict[str, Any]]]
