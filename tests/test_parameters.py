@@ -72,7 +72,7 @@ def test_read(field: Field, sent: Any, expected: Any) -> None:
         (AMOUNT, {"f": 0}, "Number must be greater than 0"),
         (AMOUNT, {"f": "9.6"}, "Number must be less than or equal to 9.5"),
         (KIND, {"f": "c"}, "Invalid enum value. Expected 'a' | 'b', received 'c'"),
-        (KIND, {"f": 1}, "Expected string, received number"),
+        (KIND, {"f": 1}, "Expected 'a' | 'b', received number"),
         (ROWS, {}, "Required"),
         (ROWS, {"f": {}}, "Expected array, received object"),
         (ROWS, {"f": []}, "Array must contain at least 1 element(s)"),
@@ -170,7 +170,7 @@ def test_a_choice_is_read_as_what_it_stands_for() -> None:
     assert way.schema == {"type": "string", "enum": ["up", "down"]}
     for sent, problem in (
         ("left", "Invalid enum value. Expected 'up' | 'down', received 'left'"),
-        (1, "Expected string, received number"),
+        (1, "Expected 'up' | 'down', received number"),
     ):
         with pytest.raises(Malformed) as refused:
             read(way, f=sent)

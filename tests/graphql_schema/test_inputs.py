@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +16,7 @@ from app.stats.period import Last, Period
 from graphql_schema.filters import EventFilter, PropertyFilter, StringFilter, to_filter
 from graphql_schema.inputs import MAX_RANGE_DAYS, PeriodInput, to_period
 from graphql_schema.types import SCALARS, Int64, Moment, from_cursor, to_cursor, website_id
+from tests.server import Server
 
 NOW = dt.datetime(2026, 11, 24, 15, 30, tzinfo=dt.UTC)
 
@@ -202,8 +204,9 @@ us, de = where(country=StringFilter(eq="US")), where(country=StringFilter(eq="DE
         ),
     ],
 )
-def test_filters(written: EventFilter | None, meant: object) -> None:
-    assert to_filter(written) == meant
+def test_filters(live: Server, written: EventFilter | None, meant: object) -> None:
+    with live.ctx() as ctx:
+        assert to_filter(ctx, uuid4(), written) == meant
 
 
 def nested(depth: int) -> EventFilter:
@@ -225,9 +228,11 @@ def nested(depth: int) -> EventFilter:
         (nested(11), "where"),
     ],
 )
-def test_filters_that_would_match_everything_or_nothing_are_refused(written: EventFilter, field: str) -> None:
-    with pytest.raises(Invalid) as refused:
-        to_filter(written)
+def test_filters_that_would_match_everything_or_nothing_are_refused(
+    live: Server, written: EventFilter, field: str
+) -> None:
+    with live.ctx() as ctx, pytest.raises(Invalid) as refused:
+        to_filter(ctx, uuid4(), written)
     assert refused.value.field == field
 
 
