@@ -202,7 +202,7 @@ class Acquisition(Scoped):
     ) -> list[UtmParameter] | None:
         def verb(ctx: Ctx) -> list[UtmParameter]:
             limit = page_size(first, MAX_PAGE)
-            found = utm.REPORT.over(ctx, self.scope, utm.Params())
+            found = utm.REPORT.run(ctx, self.scope, utm.Params())
             return [UtmParameter.of(one, limit) for one in found[:limit]]
 
         return await self.ask(info, verb)
@@ -225,7 +225,7 @@ class Acquisition(Scoped):
             chosen = unit or self.scope.period.clamp(Unit.MINUTE)
             at = self.scope.period.buckets(chosen) if revenue.SERIES in parts else []
             params = revenue.Params(not_empty(currency, "currency"), chosen, parts)
-            return revenue_of(revenue.REPORT.over(ctx, self.scope, params), chosen, at, limit)
+            return revenue_of(revenue.REPORT.run(ctx, self.scope, params), chosen, at, limit)
 
         return await self.ask(info, verb)
 
@@ -259,7 +259,7 @@ class Acquisition(Scoped):
         def verb(ctx: Ctx) -> Attribution:
             asked = "" if currency is None else not_empty(currency, "currency")
             params = attribution.Params(model, step.step(), asked)
-            return Attribution.of(attribution.REPORT.over(ctx, self.scope, params))
+            return Attribution.of(attribution.REPORT.run(ctx, self.scope, params))
 
         return await self.ask(info, verb)
 

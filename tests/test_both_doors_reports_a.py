@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.populate import VECTORS, populate
-from tests.reports.asking import graph, rest
+from tests.reports.doors import graph, rest
 from tests.server import Server
 
 

@@ -81,4 +81,4 @@ def run_saved(ctx: Ctx, report_id: UUID, zone: ZoneInfo = UTC) -> Ran:
     saved = saved_reports.get(ctx, report_id)
     one = asked(saved.type, saved.parameters, saved.website_id, zone)
     scope = open_scope(ctx, saved.website_id, one.period)
-    return Ran(one.report.name, scope, one.params, one.report.over(ctx, scope, one.params))
+    return Ran(one.report.name, scope, one.params, one.report.run(ctx, scope, one.params))

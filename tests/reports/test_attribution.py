@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.populate import A, B, C, Hit, Visitor, happening, populate, view
-from tests.reports.asking import graph, problems, refused, rest
+from tests.reports.doors import graph, problems, refused, rest
 from tests.server import Server
 
 KEYS = ("referrer", "paidAds", "utm_source", "utm_medium", "utm_campaign", "utm_content", "utm_term")

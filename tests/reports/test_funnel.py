@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests import populate as sending
 from tests.populate import A, B, C, happening, view
-from tests.reports.asking import fault, graph, posted, rest
+from tests.reports.doors import fault, graph, posted, rest
 from tests.server import Server
 from tests.stats.oracle import Event
 from tests.stats.worlds import store
@@ -128,10 +129,8 @@ def test_wildcards(server: Server, wild: str, steps: tuple[dict[str, str], ...],
 
 @pytest.fixture(scope="module")
 def wild(server: Server) -> str:
-    from tests.populate import populate
-
     website = server.create_website()
-    populate(
+    sending.populate(
         server,
         website,
         [

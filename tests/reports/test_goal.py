@@ -8,8 +8,9 @@ from uuid import uuid4
 
 import pytest
 
+from tests import populate as sending
 from tests.populate import A, B, C, happening, view
-from tests.reports.asking import PERIOD, fault, graph, posted, rest
+from tests.reports.doors import PERIOD, fault, graph, posted, rest
 from tests.server import Server
 
 Populate = Callable[..., list[dict[str, Any]]]
@@ -29,11 +30,9 @@ HITS = [
 
 @pytest.fixture(scope="module")
 def shop(server: Server) -> str:
-    from tests.populate import populate
-
     website, other = server.create_website(), server.create_website()
-    populate(server, website, HITS)
-    populate(server, other, HITS)
+    sending.populate(server, website, HITS)
+    sending.populate(server, other, HITS)
     return website
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.populate import A, B, C, Hit, Visitor, happening, view
-from tests.reports.asking import graph, posted, rest
+from tests.reports.doors import graph, posted, rest
 from tests.server import Server
 
 Populate = Callable[..., list[dict[str, Any]]]
@@ -100,7 +100,7 @@ def test_who_came_before_is_not_new(server: Server, website: str, populate: Popu
     populate(
         website,
         [
-            view(A, "2026-11-01 10:00:00"),
+            view(A, "2026-11-01 00:00:00"),  # the first instant of a session's month
             view(A, "2026-11-10 10:00:00"),
             view(A, "2026-12-01 10:00:00"),  # another session: the month is another
             known(B, "2025-01-31 10:00:00", "old"),

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.populate import ANDROID, VECTORS, A, B, C, Hit, Visitor, happening, populate, view
-from tests.reports.asking import RANGE, graph, problems, refused, rest, sent
+from tests.reports.doors import RANGE, graph, problems, refused, rest, sent
 from tests.server import Server
 
 NOWHERE = Visitor("10.1.2.3", ANDROID, "412x915", "en-GB")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.populate import A, B, C, happening, populate, view
-from tests.reports.asking import RANGE, graph, problems, refused, rest, sent
+from tests.reports.doors import RANGE, graph, problems, refused, rest, sent
 from tests.server import Server
 
 SELECTION = "{ parameter pageviews values { value pageviews } }"

@@ -268,6 +268,14 @@ def test_reset(server: Server, website: str) -> None:
     assert INSTANT.fullmatch(server.get(f"/api/websites/{website}")["resetAt"])
 
 
+def test_a_reset_is_no_question(server: Server, website: str) -> None:
+    """The documentation of the API client writes it with GET; the client sends POST, and a link must not empty a site."""
+    populate(server, website, [view(A, "2026-11-10 10:00:00")])
+    answer = server.client.get(f"/api/websites/{website}/reset", headers=server.admin)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST")
+    assert len(server.events(website)) == 1
+
+
 def test_figures_begin_at_the_reset(server: Server, website: str) -> None:
     server.client.post(f"/api/websites/{website}/reset", headers=server.admin)
     # Sent after the reset, but telling of a time before it.
