@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,36 @@ def test_migrations_can_run_again_and_give_the_declared_tables(store: str, make_
     for table in metadata.tables.values():
         assert [column["name"] for column in found.get_columns(table.name)] == [c.name for c in table.columns]
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        # PostgreSQL's defaults: 4 MB and twice that for hashes.
+        ({}, 64 << 20),
+        ({"work_mem": "64kB"}, 64_000 << 10),  # the multiplier's largest
+        ({"work_mem": "64MB"}, 128 << 20),
+        ({"hash_mem_multiplier": "50"}, 200 << 20),
+    ],
+    ids=str,
+)
+def test_postgresql_may_hash_the_ids_of_a_filter(
+    make_settings: Callable[..., Settings], own: dict[str, str], expected: int
+) -> None:
+    """What its operator allowed for beyond that stands."""
+    settings = make_settings("postgresql")
+    operators = sa.create_engine(settings.event_store_url)
+    with operators.begin() as connection:
+        for name, value in own.items():
+            database = connection.scalar(sa.text("SELECT current_database()"))
+            connection.exec_driver_sql(f"ALTER DATABASE \"{database}\" SET {name} = '{value}'")
+    operators.dispose()
+    store = db.EventStore(db.events_engine(settings))
+    [(work, times, timeout)] = store.rows(
+        sa.text(
+            "SELECT pg_size_bytes(current_setting('work_mem')), current_setting('hash_mem_multiplier'), "
+            "current_setting('statement_timeout')"
+        )
+    )
+    store.close()
+    assert (work * float(times), timeout) == (expected, "30s")

@@ -127,6 +127,9 @@ def _of_a_website() -> Iterator[Verb]:
                 "/api/websites/{website}/segments",
                 {"type": "segment", "name": "n", "parameters": {"country": "DE"}},
             ),
+            _mutation(
+                'createSegment(websiteId: "{website}", input: {type: SEGMENT, name: "n", filters: []})'
+            ),
         )
         yield Verb(
             "update segment",
@@ -137,12 +140,14 @@ def _of_a_website() -> Iterator[Verb]:
                 "/api/websites/{website}/segments/{segment}",
                 {"type": "segment", "name": "changed", "parameters": {}},
             ),
+            _mutation('updateSegment(id: "{segment}", input: {name: "new"})'),
         )
         yield Verb(
             "delete segment",
             target,
             change,
             ("DELETE", "/api/websites/{website}/segments/{segment}", None),
+            _mutation('deleteSegment(id: "{segment}")'),
         )
         yield Verb(
             "create report",
@@ -153,8 +158,30 @@ def _of_a_website() -> Iterator[Verb]:
                 "/api/reports",
                 {"websiteId": "{website}", "name": "n", "type": "utm", "description": "", "parameters": {}},
             ),
+            _mutation(
+                'createReport(websiteId: "{website}", input: {type: UTM, name: "n", parameters: '
+                '{dateRange: {startDate: "2026-11-10", endDate: "2026-11-11"}}})'
+            ),
         )
-        yield Verb("view report", target, see, ("GET", "/api/reports/{report}", None))
+        yield Verb(
+            "view report",
+            target,
+            see,
+            ("GET", "/api/reports/{report}", None),
+            '{ savedReport(id: "{report}") { name } }',
+        )
+        yield Verb(
+            "see segments and reports",
+            target,
+            see,
+            graphql='{ website(id: "{website}") { segments { name } savedReports { totalCount } } }',
+        )
+        yield Verb(
+            "filter by a segment",
+            target,
+            see,
+            graphql=f'{{ website(id: "{{website}}") {{ analytics(period: {PERIOD}, where: {{segment: "{{segment}}"}}) {{ totals {{ visitors {{ value }} }} }} }} }}',
+        )
         author = {"own": "owner", "team": "team-owner"}[target]
         yield Verb(
             "update report",
@@ -165,12 +192,14 @@ def _of_a_website() -> Iterator[Verb]:
                 "/api/reports/{report}",
                 {"websiteId": "{website}", "name": "new", "type": "utm", "description": "", "parameters": {}},
             ),
+            _mutation('updateReport(id: "{report}", input: {name: "newer"})'),
         )
         yield Verb(
             "delete report",
             target,
             frozenset({author, "admin", "key-manage"}),
             ("DELETE", "/api/reports/{report}", None),
+            _mutation('deleteReport(id: "{report}")'),
         )
         yield Verb("see shares", target, change, graphql='{ website(id: "{website}") { shares { slug } } }')
         yield Verb(
@@ -320,7 +349,20 @@ def _of_accounts() -> Iterator[Verb]:
         ("GET", "/api/users/{user}/teams", None),
         '{ user(id: "{user}") { teams { totalCount } } }',
     )
-    yield Verb("usage", "", ADMIN, ("GET", "/api/users/{user}/usage?startAt=0&endAt=2", None))
+    yield Verb(
+        "usage",
+        "",
+        ADMIN,
+        ("GET", "/api/users/{user}/usage?startAt=0&endAt=2", None),
+        '{ user(id: "{user}") { usage(period: {all: true}) { events } } }',
+    )
+    yield Verb(
+        "reports of one's own websites",
+        "",
+        ONESELF_READ,
+        ("GET", "/api/reports", None),
+        "{ savedReports { totalCount } }",
+    )
     yield Verb(
         "rename user", "", ADMIN, None, _mutation('updateUser(id: "{user}", input: {username: "{new}"})')
     )
@@ -331,7 +373,7 @@ def _of_accounts() -> Iterator[Verb]:
         ("DELETE", "/api/users/{spare}", None),
         _mutation('deleteUser(id: "{spare}")'),
     )
-    for path in ("/api/websites", "/api/me/websites", "/api/teams", "/api/me/teams", "/api/reports"):
+    for path in ("/api/websites", "/api/me/websites", "/api/teams", "/api/me/teams"):
         yield Verb(f"own lists {path}", "", ONESELF_READ, ("GET", path, None))
     yield Verb("own websites", "", ONESELF_READ | {"key-elsewhere"}, None, "{ websites { totalCount } }")
     yield Verb(

@@ -294,6 +294,6 @@ def _in_cohort(where: Cohort) -> ColumnElement[bool]:
         ]
 
     matching = _expression(where.where, sa.and_(*period(event_data)))
-    members = sa.select(event.c.session_id).where(*period(event), matching)
+    members = sa.select(event.c.session_id).distinct().where(*period(event), matching)
     # A question of its own, asked once, though its table is that of the question around it.
     return event.c.session_id.in_(members.correlate(None))

@@ -60,7 +60,7 @@ def test_every_field_can_be_filtered_by() -> None:
     event_filter = SCHEMA.type_map["EventFilter"]
     assert isinstance(event_filter, GraphQLInputObjectType)
     keys = [name.split("_")[0] + "".join(p.title() for p in name.split("_")[1:]) for name in FIELDS]
-    assert list(event_filter.fields) == [*keys, "property", "and", "or", "not"]
+    assert list(event_filter.fields) == [*keys, "property", "segment", "cohort", "and", "or", "not"]
 
 
 def test_every_operator_is_offered() -> None:

@@ -258,6 +258,52 @@ def test_both_doors_agree(server: Server, site: str, ids: dict[str, str]) -> Non
             assert nodes
 
 
+EVERYTHING = """
+    totals(compare: PREVIOUS) { visitors { value previous } events { value } bounceRate { value } }
+    series(unit: HOUR) { at visitors events }
+    eventSeries(unit: DAY) { events { name counts } }
+    breakdown(by: [BROWSER, PATH]) { nodes { values visitors share } }
+    entry: breakdown(by: [ENTRY]) { nodes { values visitors bounces totaltime events } }
+    exit: breakdown(by: [EXIT]) { nodes { values visitors } }
+    channels { channel visitors }
+    utm { parameter values { value pageviews } }
+    revenue(currency: "usd") { total { amount } byCountry { country amount } byCurrency { currency amount } }
+    currencies
+    attribution(step: {event: "purchase"}, model: FIRST_CLICK) { referrer { name value } total { visitors } }
+    funnel(steps: [{path: "/"}, {path: "/pricing"}], windowMinutes: 60) { steps { visitors } }
+    goals(goals: [{event: "signup", property: "n", aggregate: SUM, target: 1}]) { result }
+    journeys(steps: 3) { steps visits }
+    retention { date returned }
+    events { totalCount nodes { path country } }
+    eventProperties { nodes { key count } }
+    propertyValues { nodes { value count } }
+    eventDataTotals { events records }
+    sessions { totalCount nodes { country views } }
+    sessionTotals { visitors countries }
+    weekdayHours
+    sessionProperties { nodes { key } }
+    sessionPropertyValues(key: "age") { nodes { value } }
+"""
+
+
+def test_every_figure_takes_a_cohort(server: Server, site: str, ids: dict[str, str]) -> None:
+    """No visitor changes the country, so those of a country are those with any event from there."""
+    ever = add(server, site, type="COHORT", name="americans", filters=[US])
+    by_field = graph(server, site, EVERYTHING, {"country": {"eq": "US"}})
+    assert "errors" not in by_field, by_field
+    for where in (
+        {"cohort": ever["id"]},
+        {"segment": ids["us"]},
+        {"or": [{"cohort": ever["id"]}, {"country": {"eq": "FR"}}]},
+        {"not": {"not": {"cohort": ever["id"]}}},
+        {"cohort": ever["id"], "not": {"property": {"key": "nothing", "isSet": True}}},
+    ):
+        assert graph(server, site, EVERYTHING, where) == by_field
+    figures_of_all = graph(server, site, EVERYTHING, {"cohort": ids["everybody"]})
+    assert figures_of_all == graph(server, site, EVERYTHING, None)
+    assert figures_of_all != by_field
+
+
 def test_ids_that_are_none_of_this_website(server: Server, site: str, ids: dict[str, str]) -> None:
     elsewhere = server.create_website()
     for where in (

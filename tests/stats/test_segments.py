@@ -121,5 +121,5 @@ def test_members_are_found_once_not_for_each_event() -> None:
     query = sa.select(event.c.event_id).where(event.c.tag == "x", where)
     text = " ".join(str(query.compile(dialect=postgresql.dialect())).split())
     inner = text[text.index("IN (") :]
-    assert inner.startswith("IN (SELECT event.session_id FROM event WHERE event.website_id = ")
+    assert inner.startswith("IN (SELECT DISTINCT event.session_id FROM event WHERE event.website_id = ")
     assert text.count("FROM event") == 2
