@@ -87,7 +87,7 @@ def asked(report: Report[Any, Any], world: World, **sent: Any) -> Any:
 @judged
 def test_utm(server: Server, world: World) -> None:
     with opened(server, world) as (ctx, scope):
-        found = utm.REPORT.over(ctx, scope, asked(utm.REPORT, world))
+        found = utm.REPORT.run(ctx, scope, asked(utm.REPORT, world))
     shown = [(one.name, [(row.value, row.pageviews) for row in one.values]) for one in found]
     assert shown == list(oracle.utm(world).items())
 
@@ -135,7 +135,7 @@ def test_insights(
         ],
     )
     with opened(server, world) as (ctx, scope):
-        found = breakdown.REPORT.over(ctx, scope, params)
+        found = breakdown.REPORT.run(ctx, scope, params)
     assert found.fields == tuple(fields)
     # Custom events never count, so they are never counted.
     shown = [(row.values, {name: getattr(row, name) for name in MEASURES}) for row in found.rows]
@@ -154,8 +154,8 @@ def test_revenue(server: Server, world: World, currency: str, unit: Unit, parts:
         revenue.REPORT, world, currency=currency, timezone=world.zone.key, range={"unit": unit.value}
     )
     with opened(server, world) as (ctx, scope):
-        everything = revenue.REPORT.over(ctx, scope, params)
-        some = revenue.REPORT.over(ctx, scope, replace(params, parts=frozenset(parts)))
+        everything = revenue.REPORT.run(ctx, scope, params)
+        some = revenue.REPORT.run(ctx, scope, replace(params, parts=frozenset(parts)))
         listed = revenue.currencies(ctx, scope)
     expected = oracle.revenue(world, currency, unit)
     takings = {name: revenue.Takings(*numbers) for name, numbers in expected["currencies"]}
@@ -187,7 +187,7 @@ def test_attribution(server: Server, world: World, model: str, step: tuple[str, 
     sent: dict[str, Any] = {"currency": currency} if currency else {}
     params = asked(attribution.REPORT, world, model=model, steps=[{"type": kind, "value": value}], **sent)
     with opened(server, world) as (ctx, scope):
-        found = attribution.REPORT.over(ctx, scope, params)
+        found = attribution.REPORT.run(ctx, scope, params)
     by, total = oracle.attribution(world, model == "firstClick", kind == "url", value, currency)
     assert {name: [(one.name, one.value) for one in credits] for name, credits in found.by.items()} == by
     assert (found.conversions, found.visitors, found.visits) == total
