@@ -10,12 +10,11 @@ from uuid import UUID
 
 import httpx
 
-from benchmarks.traffic import END, fill
+from benchmarks.traffic import fill
 from tests.process import environment, serving
 
 TARGET_MS: Final = 200
 _REPEATS: Final = 5
-_LAST: Final = dt.datetime.fromisoformat(END).replace(tzinfo=dt.UTC)
 _SITE: Final = "/api/websites/{site}"
 
 # Name → path and parameters beside the range. Umami v2 REST behaviour §3.7 to §3.10.
@@ -79,8 +78,12 @@ def routes(data_dir: Path, events: int = 1_000_000, days: int = 30) -> dict[str,
             f"{process.url}/api/websites", json={"name": "b", "domain": "example.com"}, headers=headers
         )
         site = made.json()["id"]
-    fill(data_dir / "data" / "events.duckdb", UUID(site), events)
-    start, end = _LAST - dt.timedelta(days=days), _LAST
+    # Up to now, so that there is something to see live.
+    end = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    start = end - dt.timedelta(days=days)
+    stored = fill(data_dir / "data" / "events.duckdb", UUID(site), events, end)
+    if stored < 0.9 * events:
+        raise SystemExit(f"{stored:,} events were made where about {events:,} were meant")
     with (
         serving(values, data_dir / "log") as process,
         httpx.Client(

@@ -1,4 +1,4 @@
-"""A year of one website's traffic, made by DuckDB itself: the same rows every time, millions of them in seconds.
+"""A year of one website's traffic up to a moment, made by DuckDB itself: millions of rows in seconds, the same every time.
 
 The shape is that of the traffic on which Umami's figures were taken: 12 % custom events, visits of 1 to 9 events 40 s
 apart, half of the visits with a referrer, 2,000 paths of which few are popular, three keys of data on a custom event.
@@ -7,6 +7,7 @@ Every 50th custom event is a purchase, every 20th session is identified.
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -14,7 +15,6 @@ from uuid import UUID
 import duckdb
 
 EVENTS_A_VISIT: Final = 5.15
-END: Final = "2026-11-23 00:00:00"
 
 _ROWS = """
 CREATE TEMP TABLE traffic AS
@@ -92,10 +92,13 @@ FROM event WHERE distinct_id <> '' GROUP BY website_id, session_id
 """
 
 
-def fill(file: Path, website_id: UUID, events: int) -> int:
-    """Put about so many events of a year into a DuckDB event store that no server has open; answers how many."""
+def fill(file: Path, website_id: UUID, events: int, end: dt.datetime) -> int:
+    """Put about so many events of the year before `end` into a DuckDB event store that no server has open.
+
+    Answers how many.
+    """
     with duckdb.connect(str(file)) as connection:
-        connection.execute(_ROWS, {"visits": round(events / EVENTS_A_VISIT), "end": END})
+        connection.execute(_ROWS, {"visits": round(events / EVENTS_A_VISIT), "end": end.replace(tzinfo=None)})
         connection.execute(_EVENT, {"website": str(website_id)})
         for statement in (_DATA, _REVENUE, _PROPERTIES):
             connection.execute(statement)
