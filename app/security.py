@@ -31,6 +31,7 @@ _MAX_TOKEN = 4096
 _LOGIN_LIFETIME = dt.timedelta(days=30)
 _LOGIN_AUDIENCE = "dashi:login"
 _BCRYPT_ROUNDS = 10
+MAX_PASSWORD_BYTES = 72  # what bcrypt reads
 _ALPHANUMERIC = string.ascii_letters + string.digits
 # Tells keys from login tokens, and lets scanners of published code find them.
 API_KEY_PREFIX = "dashi_"
@@ -104,8 +105,8 @@ def verify_password(password: str, hashed: str) -> bool:
 
 
 def _bcrypt_input(password: str) -> bytes:
-    # bcrypt reads 72 bytes; other implementations cut silently where this library raises. NUL would end the text.
-    return password.encode("utf-8", "replace").replace(b"\0", b"")[:72]
+    # Other implementations cut what bcrypt does not read silently where this library raises. NUL would end the text.
+    return password.encode("utf-8", "replace").replace(b"\0", b"")[:MAX_PASSWORD_BYTES]
 
 
 class Keys:

@@ -19,11 +19,10 @@ from app.context import Ctx
 from app.errors import Conflict, Invalid
 from app.keep import KEEP, Keep
 from app.models import Share, Website
-from app.security import hash_password, random_code
+from app.security import MAX_PASSWORD_BYTES, hash_password, random_code
 
 MAX_SLUG: Final = 50  # what websites that moved here may have; new slugs are `_SLUG`
 MAX_NAME: Final = 100
-MAX_PASSWORD: Final = 72  # bytes that bcrypt reads
 MAX_SHARES: Final = 100  # of one website, expired ones too
 _SLUG: Final = re.compile(r"[a-zA-Z0-9]{8,16}")
 
@@ -137,7 +136,7 @@ def _check(ctx: Ctx, name: str, password: str | None, expires_at: dt.datetime | 
     for field, value in (("name", name), ("password", password or "")):
         if "\0" in value:
             raise Invalid(f"{field} must not contain NUL characters", field=field)
-    if password is not None and not 1 <= len(password.encode("utf-8", "replace")) <= MAX_PASSWORD:
-        raise Invalid(f"password must contain 1 to {MAX_PASSWORD} bytes", field="password")
+    if password is not None and not 1 <= len(password.encode("utf-8", "replace")) <= MAX_PASSWORD_BYTES:
+        raise Invalid(f"password must contain 1 to {MAX_PASSWORD_BYTES} bytes", field="password")
     if expires_at is not None and expires_at <= ctx.now:
         raise Invalid("expiresAt must be in the future", field="expiresAt")

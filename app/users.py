@@ -16,7 +16,7 @@ from app.errors import Conflict, Denied, Invalid
 from app.keep import KEEP, Keep
 from app.models import Membership, Team, User, Website
 from app.paging import Key, Page, Window, page
-from app.security import hash_password, verify_password
+from app.security import MAX_PASSWORD_BYTES, hash_password, verify_password
 from app.sql import ordinal
 
 MAX_USERNAME: Final = 255
@@ -151,9 +151,11 @@ def owned_teams(user_id: UUID) -> sa.Select[UUID]:
 
 
 def check_password(password: str, field: str = "password") -> None:
-    """Raise Invalid unless a new password is long enough."""
+    """Raise Invalid unless a new password is long enough, and no longer than what is read of it."""
     if len(password) < MIN_PASSWORD:
         raise Invalid(f"{field} must contain at least {MIN_PASSWORD} characters", field=field)
+    if len(password.encode("utf-8", "replace")) > MAX_PASSWORD_BYTES:
+        raise Invalid(f"{field} must contain at most {MAX_PASSWORD_BYTES} bytes", field=field)
 
 
 def _no_key(ctx: Ctx) -> None:

@@ -25,8 +25,9 @@ described(
     attribution.Model,
     "Which event of a visitor is credited with the conversion.",
     {
-        "FIRST_CLICK": "The first one in the period.",
-        "LAST_CLICK": "The last one before the conversion; a visitor without one is not credited.",
+        "FIRST_CLICK": "The first one in the period: how the visitor came.",
+        "LAST_CLICK": "The last one before the conversion, as Umami has it: mostly a page of the site's own, so that "
+        "referrers and campaigns are often none; a visitor without one is not credited.",
     },
     name="AttributionModel",
 )
@@ -247,7 +248,7 @@ class Acquisition(Scoped):
         step: Annotated[ConversionInput, strawberry.argument(description="What a conversion is.")],
         model: Annotated[
             attribution.Model, strawberry.argument(description="Which event of a visitor is credited.")
-        ] = attribution.Model.LAST_CLICK,
+        ] = attribution.Model.FIRST_CLICK,
         currency: Annotated[
             str | None,
             strawberry.argument(

@@ -22,7 +22,7 @@ from graphql import (
     ValidationRule,
     VisitorAction,
 )
-from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
 
 # A cache of long documents would let anyone fill the memory.
 _CACHED_LENGTH: Final = 16_384
@@ -111,3 +111,19 @@ class ValidatedOnce(ValidationCache):
             yield
         else:
             yield from super().on_validate()
+
+
+class OneOperation(SchemaExtension):
+    """Refuses a document of several operations that does not say which is meant: Strawberry would run the first."""
+
+    def on_validate(self) -> Iterator[None]:
+        context = self.execution_context
+        document = context.graphql_document
+        operations = document.definitions if document else ()
+        if context._provided_operation_name is None and (
+            sum(isinstance(one, OperationDefinitionNode) for one in operations) > 1
+        ):
+            told = "The document has several operations: say which in operationName"
+            error = GraphQLError(told, extensions={"code": "graphql-validation", "status": 400})
+            context.pre_execution_errors = [error]
+        yield

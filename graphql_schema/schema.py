@@ -12,7 +12,7 @@ from strawberry.types import ExecutionContext
 from app.settings import Settings
 from graphql_schema.errors import public
 from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
-from graphql_schema.limits import ParsedOnce, ValidatedOnce, extent_rule
+from graphql_schema.limits import OneOperation, ParsedOnce, ValidatedOnce, extent_rule
 from graphql_schema.mutation import Mutation
 from graphql_schema.query import Query
 from graphql_schema.types import SCALARS
@@ -48,6 +48,7 @@ def make_schema(settings: Settings) -> Schema:
             lambda: AddValidationRules(rules),
             ParsedOnce,
             ValidatedOnce,
+            OneOperation,
         ],
     )
     _leave_out_null_defaults(schema)

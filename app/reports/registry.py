@@ -12,6 +12,7 @@ from app import parameters, saved_reports
 from app.context import Ctx
 from app.errors import Invalid
 from app.reports import attribution, breakdown, funnel, goal, journey, retention, revenue, utm
+from app.reports.funnel import EVENT, PATH
 from app.reports.report import DateRange, Report
 from app.stats.period import Period
 from app.stats.scope import Scope, open_scope
@@ -71,6 +72,11 @@ def check(name: str, written: Mapping[str, Any], website_id: UUID) -> None:
     for key in written:
         if key not in {field.name for field in report.all_fields}:
             raise Invalid(f"{name} does not take {key!r:.60}", field=key)
+    steps = written.get("steps")
+    for step in steps if isinstance(steps, list) else ():
+        # Umami takes anything else for a custom event, and a mistyped path then counts nobody for ever.
+        if step["type"] not in (PATH, EVENT):
+            raise Invalid(f"type of a step is {PATH!r} or {EVENT!r}", field="steps")
 
 
 def run_saved(ctx: Ctx, report_id: UUID, zone: ZoneInfo = UTC) -> Ran:

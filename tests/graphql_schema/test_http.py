@@ -224,3 +224,15 @@ def test_base_path_and_switches(make_settings: Callable[..., Settings]) -> None:
             ('{ share(slug: "x") { website { owner { id } } } }', "depth-limit"),
         ):
             assert moved.graphql(query, headers={})["errors"][0]["extensions"]["code"] == code
+
+
+def test_of_several_operations_one_has_to_be_named(live: Server) -> None:
+    document = 'query A { version } mutation B { createTeam(name: "oops") { id } }'
+    before = live.graphql("{ teams { totalCount } }")
+    answer = live.client.post("/graphql", json={"query": document}, headers=live.admin).json()
+    [error] = answer["errors"]
+    assert error["message"] == "The document has several operations: say which in operationName"
+    assert error["extensions"] == {"code": "graphql-validation", "status": 400}
+    named = {"query": document, "operationName": "A"}
+    assert "errors" not in live.client.post("/graphql", json=named, headers=live.admin).json()
+    assert live.graphql("{ teams { totalCount } }") == before

@@ -208,7 +208,7 @@ def test_the_same_in_graphql(server: Server, site: str) -> None:
         f"""first: attribution(step: {{event: "buy"}}, model: FIRST_CLICK) {{
             {ALL} total {{ conversions visitors visits }}
         }}
-        last: attribution(step: {{event: "buy"}}) {{ utmSource {{ name value }} }}
+        last: attribution(model: LAST_CLICK, step: {{event: "buy"}}) {{ utmSource {{ name value }} }}
         money: attribution(step: {{path: "/thanks"}}, model: FIRST_CLICK, currency: "eur") {{
             referrer {{ name value }} utmMedium {{ name value }} total {{ conversions }}
         }}""",
