@@ -16,6 +16,8 @@ from app.stats import session_data, sessions
 from app.stats.filters import Condition, Operator
 from app.stats.period import ALL_TIME, Period, time_zone
 from app.stats.scope import Scope, open_scope
+from tests.graphql_schema.test_events import statements
+from tests.server import Server
 from tests.stats.oracle import Event
 from tests.stats.worlds import store
 
@@ -181,13 +183,17 @@ def test_the_first_event_of_an_instant_is_that_of_the_least_id(ctx: Ctx) -> None
         assert sessions.session(ctx, scope, UUID(int=1)).browser == "low"
 
 
-def test_a_page_can_be_as_large_as_the_list(ctx: Ctx) -> None:
-    count = 3000
+def test_a_page_looks_at_its_own_sessions_and_can_be_as_large_as_the_list(server: Server, ctx: Ctx) -> None:
+    count = 5001
     scope = scope_of(
         ctx, *(one("2026-11-10 10:00:00", number=n, session=n, visit=n) for n in range(1, count + 1))
     )
-    rows = sessions.sessions(ctx, scope, Window(2**31 - 1))
-    assert [row.session_id.int for row in rows] == list(range(1, count + 1))
+    for limit, named in ((2, True), (5000, True), (2**31 - 1, False)):
+        with statements(server) as seen:
+            rows = sessions.sessions(ctx, scope, Window(limit))
+        assert [row.session_id.int for row in rows] == list(range(1, count + 1))[:limit]
+        # The page and its sessions; more than a statement takes ids of are not named.
+        assert [".session_id IN (" in statement for statement in seen] == [False, named]
 
 
 def test_what_lies_before_the_last_reset_is_never_counted(ctx: Ctx) -> None:
