@@ -79,7 +79,9 @@ def test_lists_are_one_s_own(live: Server, website: str) -> None:
     assert live.graphql(query, headers=tenant)["data"]["websites"] == {"totalCount": 0, "nodes": []}
     assert website in [
         node["id"]
-        for node in live.graphql("{ websites(first: 100) { nodes { id } } }")["data"]["websites"]["nodes"]
+        for node in live.graphql('{ websites(first: 100, search: "Mine") { nodes { id } } }')["data"][
+            "websites"
+        ]["nodes"]
     ]
     anonymous = live.graphql(query, headers={})
     assert anonymous["data"] == {"me": None, "websites": None}
