@@ -90,6 +90,19 @@ def access_code(ctx: Ctx, team_id: UUID) -> str | None:
         return None
 
 
+def invitation(ctx: Ctx, team: Team) -> str | None:
+    """A team's access code, for those whom it gives nothing that they have not; None for the others.
+
+    Umami shows it to every member. Who joins with it may change the team's websites, though: a view-only member would
+    leave and come back as more, and a key that only reads would let somebody in. `team` is one that the actor may see.
+    """
+    asking = access.user(ctx)
+    if ctx.key is not None and MANAGE not in ctx.key.scopes.split():
+        return None
+    role = next((one.role for one in team.memberships if one.user_id == asking.user_id), None)
+    return team.access_code if asking.is_admin or role not in (None, "team-view-only") else None
+
+
 def renew_access_code(ctx: Ctx, team_id: UUID) -> Team:
     """Give a team a new random access code: nobody joins by the old one any more. Raises as `access.team`."""
     return update(ctx, team_id, access_code=_new_code())
@@ -151,10 +164,14 @@ def add_member(ctx: Ctx, team_id: UUID, user_id: UUID, role: str) -> Membership:
 
 
 def set_role(ctx: Ctx, team_id: UUID, user_id: UUID, role: str) -> Membership:
-    """Give a member another role. Raises as `access.team`, Invalid for a bad role or who is no member."""
+    """Give a member another role.
+
+    Raises as `access.team`, Denied for a manager at an owner, Invalid for a bad role, who is no member, or the last owner.
+    """
     access.team(ctx, team_id, "team:update")
     _check_role(role)
     found = _existing(ctx, team_id, user_id)
+    _keep_an_owner(ctx, found)
     found.role, found.updated_at = role, ctx.now
     ctx.db.flush()
     return found
@@ -163,10 +180,11 @@ def set_role(ctx: Ctx, team_id: UUID, user_id: UUID, role: str) -> Membership:
 def remove_member(ctx: Ctx, team_id: UUID, user_id: UUID) -> Membership:
     """End a membership, one's own or, for who may change the team, another's. Answers what it was.
 
-    Raises as `access.team`, Invalid for who is no member.
+    Raises as `access.team`, Denied for a manager at an owner, Invalid for who is no member or the last owner.
     """
     access.team(ctx, team_id, "team:remove-member", member=user_id)
     found = _existing(ctx, team_id, user_id)
+    _keep_an_owner(ctx, found)
     ctx.db.delete(found)
     ctx.db.flush()
     return found
@@ -199,6 +217,20 @@ def _existing(ctx: Ctx, team_id: UUID, user_id: UUID) -> Membership:
     if found is None:
         raise Invalid("The User does not exists on this team.", field="userId")
     return found
+
+
+def _keep_an_owner(ctx: Ctx, changed: Membership) -> None:
+    """An owner is changed by owners and admins, and the last one stays: nobody could be made one again.
+
+    Umami lets a manager throw out the owner (Umami v2 REST behaviour §3.4).
+    """
+    if changed.role != OWNER:
+        return
+    if not access.user(ctx, MANAGE).is_admin and access.team_role(ctx, changed.team_id) != OWNER:
+        raise Denied("Only an owner changes an owner")
+    owners = sa.select(sa.func.count()).where(Membership.team_id == changed.team_id, Membership.role == OWNER)
+    if ctx.db.scalar(owners) == 1:
+        raise Invalid("A team keeps its last owner", field="userId")
 
 
 def _add(ctx: Ctx, team: Team, user_id: UUID, role: str) -> Membership:

@@ -64,6 +64,8 @@ def create(ctx: Ctx, *, username: str, password: str, role: str, user_id: UUID |
     _no_key(ctx)
     _check_name(username)
     _check_role(role)
+    if not password.strip("\0"):
+        raise Invalid("password must not be empty", field="password")
     if user_id is not None and ctx.db.get(User, user_id) is not None:
         raise Conflict("User already exists", field="id")
     _check_free(ctx, username)
@@ -152,6 +154,8 @@ def owned_teams(user_id: UUID) -> sa.Select[UUID]:
 
 def check_password(password: str, field: str = "password") -> None:
     """Raise Invalid unless a new password is long enough, and no longer than what is read of it."""
+    if "\0" in password:
+        raise Invalid(f"{field} must not contain NUL characters", field=field)
     if len(password) < MIN_PASSWORD:
         raise Invalid(f"{field} must contain at least {MIN_PASSWORD} characters", field=field)
     if len(password.encode("utf-8", "replace")) > MAX_PASSWORD_BYTES:

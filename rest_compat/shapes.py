@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from app import teams
+from app.context import Ctx
 from app.models import Membership, Team, User, Website
 from app.paging import Page
 
@@ -67,11 +69,12 @@ def user_row(one: User, websites: int) -> Json:
     }
 
 
-def team(one: Team) -> Json:
+def team(ctx: Ctx, one: Team) -> Json:
+    """A team; its access code is null for those who must not pass it on."""
     return {
         "id": str(one.team_id),
         "name": one.name,
-        "accessCode": one.access_code,
+        "accessCode": teams.invitation(ctx, one),
         "logoUrl": one.logo_url,
         "createdAt": instant(one.created_at),
         "updatedAt": instant(one.updated_at),
@@ -95,11 +98,11 @@ def member(one: Membership) -> Json:
     return {**membership(one), "user": person(one.user)}
 
 
-def team_row(one: Team, websites: int) -> Json:
+def team_row(ctx: Ctx, one: Team, websites: int) -> Json:
     """A team in a list of a user's."""
     members = [member(row) for row in one.memberships]
     counts = {"website": websites, "teamUser": len(members)}
-    return {**team(one), "teamUser": members, "_count": counts}
+    return {**team(ctx, one), "teamUser": members, "_count": counts}
 
 
 def website(one: Website) -> Json:
@@ -129,10 +132,10 @@ def team_website(one: Website, creator: User | None) -> Json:
     return {**website(one), "createUser": person(creator)}
 
 
-def reachable_website(one: Website) -> Json:
+def reachable_website(ctx: Ctx, one: Website) -> Json:
     """A website in an admin's list of what a user reaches."""
     owners = [member(row) for row in one.team.memberships if row.role == "team-owner"] if one.team else []
-    return {**website_row(one), "team": {**team(one.team), "teamUser": owners} if one.team else None}
+    return {**website_row(one), "team": {**team(ctx, one.team), "teamUser": owners} if one.team else None}
 
 
 def page(found: Page[T], row: Callable[[T], Json], params: Mapping[str, Any], order_by: str = "") -> Json:

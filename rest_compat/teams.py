@@ -41,7 +41,7 @@ _NOT_A_MEMBER: Final = {400: {"error": "The User does not exists on this team."}
 def create(ctx: Ctx, asked: Asked) -> object:
     """The new team and the caller's membership, in an array of two."""
     owner = teams.create(ctx, asked.params["name"])
-    return [shapes.team(owner.team), shapes.membership(owner)]
+    return [shapes.team(ctx, owner.team), shapes.membership(owner)]
 
 
 def mine(ctx: Ctx, asked: Asked) -> object:
@@ -56,7 +56,7 @@ def join(ctx: Ctx, asked: Asked) -> object:
 
 def get(ctx: Ctx, asked: Asked) -> object:
     found = teams.get(ctx, asked.id("teamId"))
-    return {**shapes.team(found), "teamUser": [shapes.membership(row) for row in found.memberships]}
+    return {**shapes.team(ctx, found), "teamUser": [shapes.membership(row) for row in found.memberships]}
 
 
 def update(ctx: Ctx, asked: Asked) -> object:
@@ -67,7 +67,7 @@ def update(ctx: Ctx, asked: Asked) -> object:
         name=given.get("name", KEEP),
         access_code=given.get("accessCode", KEEP),
     )
-    return shapes.team(changed)
+    return shapes.team(ctx, changed)
 
 
 def delete(ctx: Ctx, asked: Asked) -> object:

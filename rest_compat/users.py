@@ -96,7 +96,7 @@ def teams_of(ctx: Ctx, asked: Asked) -> object:
 def team_page(ctx: Ctx, found: Page[Any], asked: Asked) -> Json:
     """A page of teams with their members and numbers."""
     owned = websites.counts(ctx, Website.team_id, [row.team_id for row in found.rows])
-    return shapes.page(found, lambda row: shapes.team_row(row, owned[row.team_id]), asked.params)
+    return shapes.page(found, lambda row: shapes.team_row(ctx, row, owned[row.team_id]), asked.params)
 
 
 def reachable(ctx: Ctx, asked: Asked) -> object:
@@ -109,7 +109,7 @@ def reachable(ctx: Ctx, asked: Asked) -> object:
         owned_teams=bool(given["includeOwnedTeams"]),
         all_teams=bool(given["includeAllTeams"]),
     )
-    return shapes.page(found, shapes.reachable_website, given)
+    return shapes.page(found, lambda row: shapes.reachable_website(ctx, row), given)
 
 
 def _example_page(row: object, order_by: str = "") -> Json:

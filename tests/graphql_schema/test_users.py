@@ -44,6 +44,8 @@ def test_a_user_is_created_read_changed_and_deleted(server: Server) -> None:
         ({"username": "n" * 256, "password": "long enough"}, ("invalid", "username")),
         ({"username": "a\0b", "password": "long enough"}, ("invalid", "username")),
         ({"username": "n", "password": "short"}, ("invalid", "password")),
+        ({"username": "n", "password": "p" * 73}, ("invalid", "password")),
+        ({"username": "n", "password": "\0" * 8}, ("invalid", "password")),
         ({"username": "admin", "password": "long enough"}, ("conflict", "username")),
         ({"username": "n", "password": "long enough", "role": "OWNER"}, ("graphql-validation", None)),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.keys import make_key
 from tests.rest_compat.people import Headers, Person, add_person
 from tests.rest_compat.test_users import ADMIN_ID, INSTANT, NOBODY, ask
 from tests.server import Server
@@ -276,3 +277,32 @@ def test_a_view_only_user_creates_no_website_whatever_the_team_role(live: Server
     for path in ("/api/websites", f"/api/teams/{team['id']}/websites"):
         assert ask(live, "POST", path, owner.headers, {**SITE, "teamId": team["id"]}) == REFUSED
     assert live.get(f"/api/teams/{team['id']}/websites")["count"] == 0
+
+
+def test_an_owner_is_changed_by_owners_and_the_last_one_stays(
+    live: Server, people: dict[str, Person], team: str
+) -> None:
+    path = f"/api/teams/{team}/users/{people['owner'].id}"
+    body = {"role": "team-view-only"}
+    assert ask(live, "POST", path, people["manager"].headers, body) == REFUSED
+    assert ask(live, "DELETE", path, people["manager"].headers) == REFUSED
+    last = (400, {"error": "A team keeps its last owner"})
+    for headers in (people["owner"].headers, None):
+        assert ask(live, "POST", path, headers, body) == last
+        assert ask(live, "DELETE", path, headers) == last
+    assert live.get(f"/api/teams/{team}")["teamUser"][0]["role"] == "team-owner"
+
+
+def test_who_must_not_pass_the_access_code_on_does_not_see_it(
+    live: Server, people: dict[str, Person], team: str
+) -> None:
+    code = live.get(f"/api/teams/{team}")["accessCode"]
+    shown = dict.fromkeys(("owner", "manager", "member"), code) | {"viewer": None}
+    for name, expected in shown.items():
+        assert ask(live, "GET", f"/api/teams/{team}", people[name].headers)[1]["accessCode"] == expected
+        listed = ask(live, "GET", "/api/teams?pageSize=100", people[name].headers)[1]["data"]
+        assert [row["accessCode"] for row in listed if row["id"] == team] == [expected]
+    reading = make_key(live, "read", headers=people["owner"].headers)
+    managing = make_key(live, "manage", headers=people["owner"].headers)
+    for key, expected in ((reading, None), (managing, code)):
+        assert ask(live, "GET", f"/api/teams/{team}", key.header)[1]["accessCode"] == expected

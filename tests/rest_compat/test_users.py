@@ -270,3 +270,10 @@ def test_changing_ones_own_password(live: Server) -> None:
     login = live.client.post("/api/auth/login", json={"username": person.name, "password": "long enough"})
     assert login.status_code == 200
     assert PASSWORD != "long enough"
+
+
+@pytest.mark.parametrize("password", ["", "\0" * 8])
+def test_a_password_is_not_empty(live: Server, password: str) -> None:
+    given = {"username": uuid4().hex, "password": password, "role": "user"}
+    assert ask(live, "POST", "/api/users", body=given) == (400, {"error": "password must not be empty"})
+    assert live.get("/api/users", search=given["username"])["count"] == 0
