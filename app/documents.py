@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import orjson
 
+from app.errors import Invalid
 from app.ingest.data import MAX_DEPTH, MAX_KEYS, storable, too_large
-from app.parameters import Field, Unfit
+from app.parameters import Field, Unfit, type_name
 
 MAX_BYTES: Final = 1 << 16
 _MAX_INTEGER: Final = 2**63
@@ -30,14 +31,21 @@ def document(name: str, about: str, *, text: bool = False) -> Field:
     return Field(name, reader, about, {"type": "object"})
 
 
+def checked(parameters: object) -> dict[str, Any]:
+    """As `stored`, for what came through any door: raises Invalid."""
+    try:
+        return stored(parameters)
+    except Unfit as unfit:
+        raise Invalid(f"parameters: {', '.join(unfit.messages)}", field="parameters") from None
+
+
 def stored(value: object) -> dict[str, Any]:
     """The object as it can be stored and answered; what JSON cannot say of a number is null, as in JavaScript.
 
     Raises Unfit for what is no object, or is too large or too deep.
     """
     if not isinstance(value, Mapping):
-        kinds = {type(None): "null", bool: "boolean", list: "array", str: "string"}
-        raise Unfit(f"Expected object, received {kinds.get(type(value), 'number')}")
+        raise Unfit(f"Expected object, received {type_name(value)}")
     given = dict(value)
     if too_large(given):
         raise Unfit(f"Must have at most {MAX_KEYS} keys on {MAX_DEPTH} levels")

@@ -199,7 +199,7 @@ def choice(name: str, about: str, options: Mapping[str, Any] | Sequence[str]) ->
 
     def reader(value: object) -> Any:
         if not isinstance(value, str):
-            raise Unfit(f"Expected {expected}, received {_type_name(value)}")
+            raise Unfit(f"Expected {expected}, received {type_name(value)}")
         if value not in meanings:
             raise Unfit(f"Invalid enum value. Expected {expected}, received '{storable(value)}'")
         return meanings[value]
@@ -212,7 +212,7 @@ def records(name: str, about: str, fields: Sequence[Field], least: int = 0) -> F
 
     def reader(value: object) -> tuple[dict[str, Any], ...]:
         if not isinstance(value, list):
-            raise Unfit(f"Expected array, received {_type_name(value)}")
+            raise Unfit(f"Expected array, received {type_name(value)}")
         if len(value) < least:
             raise Unfit(f"Array must contain at least {least} element(s)")
         try:
@@ -255,7 +255,7 @@ def instant(value: object) -> dt.datetime:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise Unfit(f"Expected string, received {_type_name(value)}")
+        raise Unfit(f"Expected string, received {type_name(value)}")
     # Neither store can hold what is taken out here, so nothing stored could equal the text with it.
     return storable(value)
 
@@ -271,6 +271,7 @@ def _number(value: object) -> float:
     return number
 
 
-def _type_name(value: object) -> str:
+def type_name(value: object) -> str:
+    """What JavaScript calls the type of a JSON value."""
     names = {type(None): "null", bool: "boolean", list: "array", dict: "object", str: "string"}
     return names.get(type(value), "number")

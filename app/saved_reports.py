@@ -13,15 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.orm import contains_eager
 from sqlalchemy.sql.expression import ColumnElement
 
-from app import access
+from app import access, documents
 from app.access import MANAGE
 from app.context import Ctx
-from app.documents import stored
 from app.errors import Invalid
 from app.keep import KEEP, Keep
 from app.models import SavedReport, User, Website
 from app.paging import Key, Page, Window, page
-from app.parameters import Unfit
 from app.stats.filters import checked
 
 MAX_NAME: Final = 200
@@ -72,7 +70,7 @@ def create(
         type=_type(kind),
         name=_text("name", name, MAX_NAME),
         description=_text("description", description, MAX_DESCRIPTION),
-        parameters=_storable(parameters),
+        parameters=documents.checked(parameters),
         created_at=ctx.now,
         updated_at=ctx.now,
     )
@@ -105,7 +103,7 @@ def update(
     if not isinstance(description, Keep):
         changed.description = _text("description", description, MAX_DESCRIPTION)
     if not isinstance(parameters, Keep):
-        changed.parameters = _storable(parameters)
+        changed.parameters = documents.checked(parameters)
     changed.author = access.user(ctx, MANAGE, within_website=True)
     changed.updated_at = ctx.now
     ctx.db.flush()
@@ -143,10 +141,3 @@ def _text(field: str, value: str, longest: int) -> str:
     if len(value) > longest:
         raise Invalid(f"{field} must contain at most {longest} characters", field=field)
     return checked(value, field)
-
-
-def _storable(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return stored(parameters)
-    except Unfit as unfit:
-        raise Invalid(f"parameters: {', '.join(unfit.messages)}", field="parameters") from None

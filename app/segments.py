@@ -15,9 +15,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app import access
+from app import access, documents
 from app.context import Ctx
-from app.documents import stored
 from app.errors import Conflict, Invalid, NotFound
 from app.ingest.data import utc_text
 from app.keep import KEEP, Keep
@@ -78,7 +77,7 @@ def create(
         website_id=website_id,
         type=kind.value,
         name=name,
-        parameters=_storable(parameters),
+        parameters=documents.checked(parameters),
         created_at=ctx.now,
         updated_at=ctx.now,
     )
@@ -104,7 +103,7 @@ def update(
         _check_name(name)
         changed.name = name
     if not isinstance(parameters, Keep):
-        changed.parameters = _storable(parameters)
+        changed.parameters = documents.checked(parameters)
     changed.updated_at = ctx.now
     ctx.db.flush()
     return changed
@@ -217,10 +216,3 @@ def _check_name(name: str) -> None:
     if not 1 <= len(name) <= MAX_NAME:
         raise Invalid(f"name must contain 1 to {MAX_NAME} characters", field="name")
     checked(name, "name")
-
-
-def _storable(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        return stored(parameters)
-    except Unfit as unfit:
-        raise Invalid(f"parameters: {', '.join(unfit.messages)}", field="parameters") from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.orm import joinedload, selectinload
+from sqlalchemy.sql.expression import ColumnElement
 
 from app import access, websites
 from app.access import MANAGE, TEAM_ROLES
@@ -27,12 +28,28 @@ MEMBER_ROLES: Final = tuple(role for role in TEAM_ROLES if role != OWNER)
 
 _ID: Final = Team.__table__.c.team_id
 _MEMBERSHIP: Final = Membership.__table__.c
+# What lists of teams and of members can be ordered by.
+ORDERS: Final[Mapping[str, ColumnElement[Any]]] = {
+    "id": _ID,
+    "name": ordinal(Team.name),
+    "createdAt": Team.__table__.c.created_at,
+    "updatedAt": Team.__table__.c.updated_at,
+}
+MEMBER_ORDERS: Final[Mapping[str, ColumnElement[Any]]] = {
+    "id": _MEMBERSHIP.membership_id,
+    "userId": _MEMBERSHIP.user_id,
+    "role": ordinal(Membership.role),
+    "createdAt": _MEMBERSHIP.created_at,
+    "updatedAt": _MEMBERSHIP.updated_at,
+}
 
 
-def of_user(ctx: Ctx, user_id: UUID, window: Window, *, search: str = "") -> Page[Team]:
+def of_user(
+    ctx: Ctx, user_id: UUID, window: Window, *, search: str = "", order_by: str = "name"
+) -> Page[Team]:
     """The teams of a user by name, with their members; for admins and the user itself.
 
-    A window's `after` is a (name, id). Raises as `access.user_account`.
+    A window's `after` is a (name, id) and goes with the order by name, which any unknown `order_by` is too. Raises as `access.user_account`.
     """
     access.user_account(ctx, user_id, "user:view")
     mine = sa.select(Membership.team_id).where(Membership.user_id == user_id)
@@ -40,7 +57,7 @@ def of_user(ctx: Ctx, user_id: UUID, window: Window, *, search: str = "") -> Pag
     if search:
         query = query.where(Team.name.icontains(search, autoescape=True))
     query = query.options(selectinload(Team.memberships).joinedload(Membership.user))
-    return page(ctx, query, (Key(ordinal(Team.name)), Key(_ID)), window)
+    return page(ctx, query, (Key(ORDERS.get(order_by, ORDERS["name"])), Key(_ID)), window)
 
 
 def get(ctx: Ctx, team_id: UUID) -> Team:
@@ -130,17 +147,20 @@ def join(ctx: Ctx, access_code: str) -> Membership:
     return _add(ctx, team, asking.user_id, "team-member")
 
 
-def members(ctx: Ctx, team_id: UUID, window: Window, *, search: str = "") -> Page[Membership]:
+def members(
+    ctx: Ctx, team_id: UUID, window: Window, *, search: str = "", order_by: str = "createdAt"
+) -> Page[Membership]:
     """The members of a team, oldest first; `search` is looked for in the username.
 
-    A window's `after` is a (created_at, id). Raises as `access.team`.
+    A window's `after` is a (created_at, id) and goes with the order by creation, which any unknown `order_by` is too. Raises as `access.team`.
     """
     access.team(ctx, team_id, "team:view")
     query = sa.select(Membership).where(Membership.team_id == team_id).options(joinedload(Membership.user))
     if search:
         query = query.join(User, User.user_id == Membership.user_id)
         query = query.where(User.username.icontains(search, autoescape=True))
-    return page(ctx, query, (Key(_MEMBERSHIP.created_at), Key(_MEMBERSHIP.membership_id)), window)
+    order = Key(MEMBER_ORDERS.get(order_by, MEMBER_ORDERS["createdAt"]))
+    return page(ctx, query, (order, Key(_MEMBERSHIP.membership_id)), window)
 
 
 def member(ctx: Ctx, team_id: UUID, user_id: UUID) -> Membership | None:

@@ -98,6 +98,11 @@ def update(
     asking = access.user(ctx, MANAGE)
     if not asking.is_admin and not (isinstance(username, Keep) and isinstance(role, Keep)):
         raise Denied
+    # Before any row is changed, and with it locked: hashing takes a tenth of a second.
+    hashed = None
+    if not isinstance(password, Keep):
+        _no_key(ctx)
+        hashed = hash_password(password)
     if not isinstance(username, Keep) and username != found.username:
         _check_name(username)
         _check_free(ctx, username)
@@ -107,9 +112,8 @@ def update(
         _no_key(ctx)
         _keep_an_admin(ctx, found)
         found.role = role
-    if not isinstance(password, Keep):
-        _no_key(ctx)
-        found.password = hash_password(password)
+    if hashed is not None:
+        found.password = hashed
     ctx.db.flush()
     return found
 
@@ -136,8 +140,13 @@ def delete(ctx: Ctx, user_id: UUID) -> User:
     found = access.user_account(ctx, user_id, "user:delete")
     if ctx.user is not None and ctx.user.user_id == user_id:
         raise Invalid("You cannot delete yourself.", field="id")
-    for website_id in ctx.db.scalars(sa.select(Website.website_id).where(Website.user_id == user_id)).all():
-        websites.delete(ctx, website_id)
+    _keep_an_admin(ctx, found)
+    owned = ctx.db.scalars(sa.select(Website.website_id).where(Website.user_id == user_id)).all()
+    # All events first: the first row that goes locks the accounts database, and removing events takes its time.
+    for website_id in owned:
+        ctx.events.delete_website(website_id)
+    for website_id in owned:
+        websites.forget(ctx, access.delete_website(ctx, website_id))
     for team in ctx.db.scalars(sa.select(Team).where(Team.team_id.in_(owned_teams(user_id)))).all():
         ctx.db.delete(team)
     ctx.db.flush()
@@ -188,7 +197,10 @@ def _check_free(ctx: Ctx, username: str) -> None:
 
 
 def _keep_an_admin(ctx: Ctx, changed: User) -> None:
-    """Raise Invalid if nobody else could make anyone an admin any more."""
-    others = sa.select(sa.func.count()).where(User.role == "admin", User.user_id != changed.user_id)
-    if changed.is_admin and not ctx.db.scalar(others):
+    """Raise Invalid if nobody else could make anyone an admin any more.
+
+    The rows are locked, so that two admins who demote each other at the same moment do not both succeed.
+    """
+    admins = ctx.db.scalars(sa.select(_ID).where(User.role == "admin").order_by(_ID).with_for_update()).all()
+    if changed.is_admin and not set(admins) - {changed.user_id}:
         raise Invalid("The last admin keeps its role", field="role")

@@ -14,7 +14,7 @@ from app import access, shares
 from app.context import Ctx
 from app.errors import Conflict, Denied, Invalid
 from app.keep import KEEP, Keep
-from app.models import Membership, Website
+from app.models import Membership, Team, Website
 from app.paging import Key, Page, Window, page
 from app.sql import ordinal
 
@@ -52,10 +52,21 @@ def own(ctx: Ctx, window: Window, *, search: str = "", order_by: str = "name") -
 
 
 def listed(
-    ctx: Ctx, which: ColumnElement[bool], window: Window, search: str, order_by: str = "name"
+    ctx: Ctx,
+    which: ColumnElement[bool],
+    window: Window,
+    search: str,
+    order_by: str = "name",
+    *,
+    with_teams: bool = False,
 ) -> Page[Website]:
-    """A page of the websites of a condition. Whoever calls it has checked that the actor may see them."""
+    """A page of the websites of a condition, with their owners and maybe teams.
+
+    Whoever calls it has checked that the actor may see them.
+    """
     query = sa.select(Website).where(which).options(joinedload(Website.owner))
+    if with_teams:
+        query = query.options(joinedload(Website.team).selectinload(Team.memberships))
     if search:
         query = query.where(
             Website.name.icontains(search, autoescape=True)
@@ -79,7 +90,14 @@ def every(ctx: Ctx, window: Window, *, search: str = "") -> Page[Website]:
 
 
 def within_reach(
-    ctx: Ctx, user_id: UUID, window: Window, *, search: str = "", owned_teams: bool, all_teams: bool
+    ctx: Ctx,
+    user_id: UUID,
+    window: Window,
+    *,
+    search: str = "",
+    order_by: str = "name",
+    owned_teams: bool,
+    all_teams: bool,
 ) -> Page[Website]:
     """The websites of a user and of the teams it owns, or of all its teams; for admins."""
     access.admin(ctx, "users:view")
@@ -89,7 +107,7 @@ def within_reach(
         which.append(
             Website.team_id.in_(teams if all_teams else teams.where(Membership.role == "team-owner"))
         )
-    return listed(ctx, sa.or_(*which), window, search)
+    return listed(ctx, sa.or_(*which), window, search, order_by, with_teams=True)
 
 
 def counts(ctx: Ctx, column: InstrumentedAttribute[UUID | None], ids: Collection[UUID]) -> dict[UUID, int]:
@@ -194,6 +212,12 @@ def delete(ctx: Ctx, website_id: UUID) -> Website:
     website = access.delete_website(ctx, website_id)
     # The events first: the accounts database is not to be locked while they go.
     ctx.events.delete_website(website_id)
+    return forget(ctx, website)
+
+
+def forget(ctx: Ctx, website: Website) -> Website:
+    """Remove the row of a website whose events are gone and which the actor may delete."""
+    website_id = website.website_id
     ctx.db.delete(website)
     ctx.db.flush()
 

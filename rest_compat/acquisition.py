@@ -17,9 +17,9 @@ from rest_compat.reports import running
 from rest_compat.shapes import Json
 
 
-def _money(amount: Decimal) -> float:
+def _money(amount: Decimal) -> float | int | None:
     """A sum as a JSON number, which reads as the same decimals."""
-    return float(amount)
+    return shapes.number(float(amount))
 
 
 def _utm(found: list[utm.UtmParameter]) -> Json:

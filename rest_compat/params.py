@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from app.paging import Window
@@ -47,6 +47,11 @@ def period(given: Mapping[str, Any]) -> Period:
 def window(given: Mapping[str, Any]) -> Window:
     """The rows of the page that PAGING's fields ask for."""
     return Window(given["pageSize"], (given["page"] - 1) * given["pageSize"])
+
+
+def ordered(given: Mapping[str, Any], orders: Collection[str]) -> str:
+    """The order that PAGING's fields ask for, '' where there is none of that name: unknown ones are ignored (§1.5)."""
+    return given["orderBy"] if given["orderBy"] in orders else ""
 
 
 def searched(given: Mapping[str, Any]) -> str:

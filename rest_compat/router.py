@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import auth as identity
 from app import parameters
 from app.context import ANONYMOUS, Ctx
-from app.errors import AppError, Hidden, NotFound, Unauthenticated
+from app.errors import AppError, Denied, Hidden, NotFound, Unauthenticated
 from app.settings import Settings
 from rest_compat import (
     acquisition,
@@ -43,7 +43,7 @@ from rest_compat import (
     users,
     websites,
 )
-from rest_compat.deps import Answer, Asked, Call, Gone, Headers, Route, Verb
+from rest_compat.deps import UNAUTHORIZED, Answer, Asked, Call, Gone, Headers, Route, Verb
 
 GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Collecting": collect.routes,
@@ -206,7 +206,9 @@ async def _run(route: Route, verb: Verb, limit: int, call: Call) -> Answer:
     try:
         return Answer(await call.runtime.run(ANONYMOUS, _operate, verb, asked, route.public))
     except AppError as error:
-        return errors.answer(error, route.refusal)
+        # Who is not known at all is told no more than that, but for the routes that are for such.
+        told = route.refusal if route.public or isinstance(error, Denied) else UNAUTHORIZED
+        return errors.answer(error, told)
 
 
 def _operate(ctx: Ctx, verb: Verb, asked: Asked, public: bool) -> bytes:
@@ -218,7 +220,7 @@ def _operate(ctx: Ctx, verb: Verb, asked: Asked, public: bool) -> bytes:
         # Only an admin, who sees everything, is told that there is nothing to see.
         if public or (ctx.user is not None and ctx.user.is_admin):
             raise
-        raise Unauthenticated from None
+        raise (Denied if ctx.user is not None else Unauthenticated) from None
 
 
 def _pattern(path: str) -> re.Pattern[str]:

@@ -14,11 +14,9 @@ from app.parameters import optional, text, timezone
 from app.settings import Settings
 from app.stats import session_data, sessions
 from app.stats.event_rows import EventRow
-from app.stats.period import ALL_TIME
-from app.stats.scope import Scope, open_scope
+from app.stats.scope import Scope, open_ever, open_scope
 from app.stats.session_data import SessionProperty
 from app.stats.sessions import Session
-from app.stats.zones import UTC
 from app.tables import NUMBER
 from rest_compat import filters, params, shapes
 from rest_compat.deps import Asked, Route
@@ -152,7 +150,7 @@ def _scope(ctx: Ctx, asked: Asked) -> Scope:
 
 
 def _all_time(ctx: Ctx, asked: Asked) -> Scope:
-    return open_scope(ctx, asked.id("websiteId"), ALL_TIME(UTC))
+    return open_ever(ctx, asked.id("websiteId"))
 
 
 def _session_id(asked: Asked) -> UUID:
@@ -184,8 +182,7 @@ def _property(scope: Scope, session_id: UUID, one: SessionProperty) -> Json:
         "dataKey": one.key,
         "dataType": one.type,
         "stringValue": one.text.removesuffix(".0000") if one.type == NUMBER else one.text,
-        # As JavaScript prints it: 34, not 34.0.
-        "numberValue": int(one.number) if one.number is not None and one.number.is_integer() else one.number,
+        "numberValue": shapes.number(one.number),
         "dateValue": shapes.instant(one.date),
         "createdAt": shapes.instant(one.set_at),
     }

@@ -134,7 +134,7 @@ def team_website(one: Website, creator: User | None) -> Json:
 
 def reachable_website(ctx: Ctx, one: Website) -> Json:
     """A website in an admin's list of what a user reaches."""
-    owners = [member(row) for row in one.team.memberships if row.role == "team-owner"] if one.team else []
+    owners = [membership(row) for row in one.team.memberships if row.role == "team-owner"] if one.team else []
     return {**website_row(one), "team": {**team(ctx, one.team), "teamUser": owners} if one.team else None}
 
 

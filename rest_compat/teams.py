@@ -46,8 +46,7 @@ def create(ctx: Ctx, asked: Asked) -> object:
 
 def mine(ctx: Ctx, asked: Asked) -> object:
     me = access.user(ctx)
-    found = teams.of_user(ctx, me.user_id, params.window(asked.params), search=params.searched(asked.params))
-    return team_page(ctx, found, asked)
+    return team_page(ctx, me.user_id, asked)
 
 
 def join(ctx: Ctx, asked: Asked) -> object:
@@ -77,8 +76,11 @@ def delete(ctx: Ctx, asked: Asked) -> object:
 
 def members(ctx: Ctx, asked: Asked) -> object:
     given = asked.params
-    found = teams.members(ctx, asked.id("teamId"), params.window(given), search=params.searched(given))
-    return shapes.page(found, shapes.member, given)
+    order_by = params.ordered(given, teams.MEMBER_ORDERS)
+    found = teams.members(
+        ctx, asked.id("teamId"), params.window(given), search=params.searched(given), order_by=order_by
+    )
+    return shapes.page(found, shapes.member, given, order_by)
 
 
 def add_member(ctx: Ctx, asked: Asked) -> object:
@@ -103,19 +105,20 @@ def remove_member(ctx: Ctx, asked: Asked) -> object:
 
 def websites_of(ctx: Ctx, asked: Asked) -> object:
     given = asked.params
+    order_by = params.ordered(given, websites.ORDERS)
     found = teams.websites_of(
         ctx,
         asked.id("teamId"),
         params.window(given),
         search=params.searched(given),
-        order_by=given["orderBy"],
+        order_by=order_by,
     )
     creators = users.named(ctx, {row.created_by for row in found.rows if row.created_by})
 
     def row(one: Website) -> Json:
         return shapes.team_website(one, creators.get(one.created_by) if one.created_by else None)
 
-    return shapes.page(found, row, given)
+    return shapes.page(found, row, given, order_by)
 
 
 def create_website(ctx: Ctx, asked: Asked) -> object:

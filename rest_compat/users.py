@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
 from app import parameters, teams, users, websites
 from app.access import ROLES
 from app.context import Ctx
 from app.keep import KEEP
 from app.models import Website
-from app.paging import Page
 from app.settings import Settings
 from rest_compat import params, shapes
 from rest_compat.deps import OK, Asked, Route
@@ -43,7 +43,7 @@ def create(ctx: Ctx, asked: Asked) -> object:
 
 def listed(ctx: Ctx, asked: Asked) -> object:
     given = asked.params
-    order_by = given["orderBy"] if given["orderBy"] in users.ORDERS else "createdAt"
+    order_by = params.ordered(given, users.ORDERS) or "createdAt"
     found = users.listed(ctx, params.window(given), search=params.searched(given), order_by=order_by)
     owned = websites.counts(ctx, Website.user_id, [row.user_id for row in found.rows])
     return shapes.page(found, lambda row: shapes.user_row(row, owned[row.user_id]), given, order_by)
@@ -75,7 +75,7 @@ def delete(ctx: Ctx, asked: Asked) -> object:
 
 def websites_of(ctx: Ctx, asked: Asked) -> object:
     given = asked.params
-    order_by = given["orderBy"] if given["orderBy"] in websites.ORDERS else "name"
+    order_by = params.ordered(given, websites.ORDERS) or "name"
     found = websites.of_user(
         ctx,
         asked.id("userId"),
@@ -87,20 +87,24 @@ def websites_of(ctx: Ctx, asked: Asked) -> object:
 
 
 def teams_of(ctx: Ctx, asked: Asked) -> object:
+    return team_page(ctx, asked.id("userId"), asked)
+
+
+def team_page(ctx: Ctx, user_id: UUID, asked: Asked) -> Json:
+    """A page of a user's teams with their members and numbers."""
+    order_by = params.ordered(asked.params, teams.ORDERS)
     found = teams.of_user(
-        ctx, asked.id("userId"), params.window(asked.params), search=params.searched(asked.params)
+        ctx, user_id, params.window(asked.params), search=params.searched(asked.params), order_by=order_by
     )
-    return team_page(ctx, found, asked)
-
-
-def team_page(ctx: Ctx, found: Page[Any], asked: Asked) -> Json:
-    """A page of teams with their members and numbers."""
     owned = websites.counts(ctx, Website.team_id, [row.team_id for row in found.rows])
-    return shapes.page(found, lambda row: shapes.team_row(ctx, row, owned[row.team_id]), asked.params)
+    return shapes.page(
+        found, lambda row: shapes.team_row(ctx, row, owned[row.team_id]), asked.params, order_by
+    )
 
 
 def reachable(ctx: Ctx, asked: Asked) -> object:
     given = asked.params
+    order_by = params.ordered(given, websites.ORDERS)
     found = websites.within_reach(
         ctx,
         given["userId"],
@@ -108,8 +112,9 @@ def reachable(ctx: Ctx, asked: Asked) -> object:
         search=params.searched(given),
         owned_teams=bool(given["includeOwnedTeams"]),
         all_teams=bool(given["includeAllTeams"]),
+        order_by=order_by,
     )
-    return shapes.page(found, lambda row: shapes.reachable_website(ctx, row), given)
+    return shapes.page(found, lambda row: shapes.reachable_website(ctx, row), given, order_by)
 
 
 def _example_page(row: object, order_by: str = "") -> Json:

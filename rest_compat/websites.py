@@ -44,7 +44,7 @@ NEW: Final = (
 
 def own(ctx: Ctx, asked: Asked) -> object:
     given = asked.params
-    order_by = given["orderBy"] if given["orderBy"] in websites.ORDERS else "name"
+    order_by = params.ordered(given, websites.ORDERS) or "name"
     found = websites.own(ctx, params.window(given), search=params.searched(given), order_by=order_by)
     return shapes.page(found, shapes.website_row, given, order_by)
 

@@ -14,8 +14,8 @@ from app.ingest.remembered import Remembered
 from app.models import Website
 from app.security import digest
 
-# How long (seconds) a website is remembered to exist or not, and what an API key may do. Changes in this process are
-# seen at once; these bound how late another process's changes are.
+# How long (seconds) a website is remembered to exist or not, and what an API key may do. Websites that come and go,
+# revoked keys and deleted users are seen at once in this process; these bound how late all other changes are.
 _KNOWN: Final = 60.0
 _UNKNOWN: Final = 2.0
 _KEY: Final = 5.0

@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 from app.context import Ctx
 from app.errors import Invalid, Malformed
-from app.parameters import Field, Unfit, instant, optional, timezone, uuid
-from app.stats.filters import Filter
+from app.parameters import Field, Unfit, instant, optional, timezone, type_name, uuid
 from app.stats.period import Period, time_zone
 from app.stats.scope import Scope, open_scope
 from app.stats.zones import UTC
@@ -53,14 +52,14 @@ class Report(Generic[P, R]):
     def all_fields(self) -> tuple[Field, ...]:
         return (WEBSITE_ID, DATE_RANGE, TIMEZONE, *self.fields)
 
-    def answer(self, ctx: Ctx, values: Mapping[str, Any], where: Filter | None = None) -> R:
+    def answer(self, ctx: Ctx, values: Mapping[str, Any]) -> R:
         """Run it as asked for: `values` are what `all_fields` have read.
 
         Raises Malformed for parameters that make no sense, and as `open_scope` and `run`.
         """
         period = self.period(values)
         params = self.parse(values)
-        scope = open_scope(ctx, values["websiteId"], period, where)
+        scope = open_scope(ctx, values["websiteId"], period)
         # Umami's own reports count back-dated events of before the reset; GraphQL's figures leave them out everywhere.
         return self.run(ctx, scope if self.since_reset else replace(scope, reset_at=None), params)
 
@@ -77,7 +76,7 @@ class Report(Generic[P, R]):
 
 def _date_range(value: object) -> DateRange:
     if not isinstance(value, Mapping):
-        raise Unfit("")
+        raise Unfit(f"Expected object, received {type_name(value)}")
     try:
         start, end = instant(value.get("startDate")), instant(value.get("endDate"))
         zone = value.get("timezone")

@@ -20,7 +20,7 @@ from app.stats.filters import Condition, checked, compared
 from app.stats.measures import whole
 from app.stats.queries import MAX_ROWS
 from app.stats.scope import Scope
-from app.tables import DATE, NUMBER, event, event_data
+from app.tables import DATE, NUMBER, event_data
 
 _columns: Final = event_data.c
 
@@ -142,21 +142,13 @@ def data_totals(ctx: Ctx, scope: Scope) -> DataTotals:
         sa.func.count(_columns.event_id.distinct()),
         sa.func.count(_columns.data_key.distinct()),
         sa.func.count(),
-    ).where(*_data(scope))
+    ).where(*scope.of_events(event_data))
     [figures] = ctx.events.rows(query)
     return DataTotals(*map(whole, figures))
 
 
-def _data(scope: Scope) -> list[ColumnElement[bool]]:
-    """The conditions of the rows of data that count: data has the time of its event."""
-    conditions = scope.range(event_data)
-    if scope.where is not None:
-        conditions.append(_columns.event_id.in_(sa.select(event.c.event_id).where(*scope.rows())))
-    return conditions
-
-
 def _grouped(scope: Scope, listing: Listing, event_name: str | None, keys: Iterable[Condition]) -> Subquery:
-    conditions = [*_data(scope), *(compared(key, _KEY_FIELD) for key in keys)]
+    conditions = [*scope.of_events(event_data), *(compared(key, _KEY_FIELD) for key in keys)]
     if event_name is not None:
         conditions.append(_columns.event_name == checked(event_name, "event"))
     # Named first and grouped then: PostgreSQL takes two writings of an expression with bound values for two expressions.

@@ -113,6 +113,14 @@ def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None 
     return scope.over(_whole(ctx, scope)) if period.is_all_time else scope
 
 
+def open_ever(ctx: Ctx, website_id: UUID) -> Scope:
+    """All there is of a website, its first and last event not looked for: for what is asked of one session.
+
+    Raises as `access.view_website`.
+    """
+    return _scope(ctx, website_id, Period.all_time(UTC), None)
+
+
 def date_range(ctx: Ctx, website_id: UUID) -> tuple[dt.datetime, dt.datetime] | None:
     """Times of the first and the last event since the last reset, None without events. Raises as `view_website`."""
     return _bounds(ctx, _scope(ctx, website_id, Period.all_time(UTC), None))

@@ -173,7 +173,7 @@ def test_nothing_of_other_websites(server: Server, website: str, populate: Popul
         ({}, "timezone: Required"),
         ({"timezone": None}, "timezone: Expected string, received null"),
         ({"timezone": "Nowhere"}, "timezone: Invalid timezone"),
-        ({"dateRange": None, "timezone": "UTC"}, "dateRange: "),
+        ({"dateRange": None, "timezone": "UTC"}, "dateRange: Expected object, received null"),
         ({"dateRange": {**NOVEMBER, "timezone": "Nowhere"}}, "dateRange: "),
         ({"dateRange": {**NOVEMBER, "timezone": ""}}, "timezone: Required"),
     ],

@@ -306,3 +306,20 @@ def test_who_must_not_pass_the_access_code_on_does_not_see_it(
     managing = make_key(live, "manage", headers=people["owner"].headers)
     for key, expected in ((reading, None), (managing, code)):
         assert ask(live, "GET", f"/api/teams/{team}", key.header)[1]["accessCode"] == expected
+
+
+def test_lists_in_other_orders(live: Server) -> None:
+    owner = add_person(live)
+    names = [add_team(live, owner, name=name)["name"] for name in ("b", "a")]
+    found = ask(live, "GET", "/api/teams?orderBy=createdAt", owner.headers)[1]
+    assert ([row["name"] for row in found["data"]], found["orderBy"]) == (names, "createdAt")
+    ignored = ask(live, "GET", "/api/teams?orderBy=nonsense", owner.headers)[1]
+    assert ([row["name"] for row in ignored["data"]], "orderBy" in ignored) == (["a", "b"], False)
+    team = add_team(live, owner, (add_person(live), "team-member"), (add_person(live), "team-manager"))
+    found = ask(live, "GET", f"/api/teams/{team['id']}/users?orderBy=role", owner.headers)[1]
+    assert [row["role"] for row in found["data"]] == ["team-manager", "team-member", "team-owner"]
+    assert found["orderBy"] == "role"
+
+
+def test_who_is_nobody_is_told_no_more_than_that(live: Server, team: str) -> None:
+    assert ask(live, "POST", f"/api/teams/{team}", {}, {"name": "x"}) == REFUSED
