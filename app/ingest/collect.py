@@ -26,6 +26,8 @@ from app.metrics import Metrics
 
 # A visit that began longer ago than this (seconds) is followed by a new one (Umami v2 REST behaviour §2.8).
 _VISIT_SECONDS: Final = 1800
+# Seconds that a turn of the event loop takes at the most.
+_LONGEST_TURN: Final = 5.0
 # Seconds a read waits at the most for what other processes of this server accepted before it.
 _FRESH: Final = 2.0
 _MOST_BOTS_WAITING: Final = 100
@@ -84,6 +86,7 @@ class Collector:
         self._version = 0
         # A worker of its own: however many questions wait for the readers, collecting does not wait behind them.
         self._lookups = ThreadPoolExecutor(1, thread_name_prefix="collect")
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the hits, known from the first on
         self._senders = Senders(runtime, self._lookups)
         self._counting = ThreadPoolExecutor(1, thread_name_prefix="count")
         self._bots_waiting = threading.BoundedSemaphore(_MOST_BOTS_WAITING)
@@ -168,6 +171,8 @@ class Collector:
         self._locator.close()
 
     async def _take(self, body: object, request: Request) -> tuple[Outcome, Future[int] | None]:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
         hit = parse_hit(body)
         headers = request.headers
         has_key = await self._senders.check(hit.website_id, headers)
@@ -235,6 +240,12 @@ class Collector:
             wait_for_others(self.journal, _FRESH)
 
     def _settle(self) -> None:
+        # A hit whose website was found a moment before that was forgotten may be on its way to the journal: within one
+        # turn of the event loop it is there.
+        if self._loop is not None and self._loop.is_running():
+            turned = threading.Event()
+            self._loop.call_soon_threadsafe(turned.set)
+            turned.wait(_LONGEST_TURN)
         # A batch of its own comes after all that waits to be written now.
         self.journal.append(Rows()).result()
         self._catch_up()

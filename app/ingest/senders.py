@@ -46,8 +46,7 @@ class Senders:
         Raises Invalid for an unknown website, Unauthenticated for an unknown key, Denied for one that may not send hits
         of this website.
         """
-        if not await self._websites.get(website_id):
-            raise Invalid("Website not found.", field="website")
+        await self._known(website_id)
         key = auth.api_key(headers)
         if not key:
             return False
@@ -55,7 +54,13 @@ class Senders:
         if refusal is not None:
             error, message = refusal
             raise error(message)
+        # It may have been deleted while the key was looked up.
+        await self._known(website_id)
         return True
+
+    async def _known(self, website_id: UUID) -> None:
+        if not await self._websites.get(website_id):
+            raise Invalid("Website not found.", field="website")
 
 
 def _exists(ctx: Ctx, website_id: UUID) -> bool:
