@@ -163,6 +163,44 @@ def members(
     return page(ctx, query, (order, Key(_MEMBERSHIP.membership_id)), window)
 
 
+def first_members(ctx: Ctx, asked: Collection[tuple[UUID, int]]) -> dict[tuple[UUID, int], Page[Membership]]:
+    """The first pages of `members` of several teams, by (team, rows at the most), in one statement.
+
+    Teams that the actor may not see are left out. Raises as `access.user`.
+    """
+    asking = access.user(ctx)
+    most = max((limit for _, limit in asked), default=0)
+    order = (Membership.created_at, Membership.membership_id)
+    ranked = (
+        sa.select(
+            Membership.membership_id,
+            sa.func.row_number().over(partition_by=Membership.team_id, order_by=order).label("place"),
+            sa.func.count().over(partition_by=Membership.team_id).label("members"),
+        )
+        .where(Membership.team_id.in_({team_id for team_id, _ in asked}))
+        .subquery("ranked")
+    )
+    query = (
+        sa.select(Membership, ranked.c.members)
+        .join(ranked, ranked.c.membership_id == Membership.membership_id)
+        .where(ranked.c.place <= most)
+        .order_by(*order)
+    )
+    if not asking.is_admin:
+        mine = sa.select(Membership.team_id).where(Membership.user_id == asking.user_id)
+        query = query.where(Membership.team_id.in_(mine))
+    rows: dict[UUID, list[Membership]] = {}
+    counts: dict[UUID, int] = {}
+    for row, count in ctx.db.execute(query):
+        rows.setdefault(row.team_id, []).append(row)
+        counts[row.team_id] = count
+    return {
+        (team_id, limit): Page(rows[team_id][:limit], counts[team_id])
+        for team_id, limit in asked
+        if team_id in rows
+    }
+
+
 def member(ctx: Ctx, team_id: UUID, user_id: UUID) -> Membership | None:
     """A user's membership, None if there is none; for who may change the team. Raises as `access.team`."""
     access.team(ctx, team_id, "team:view-member")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -10,7 +10,9 @@ from strawberry.dataloader import DataLoader
 
 from app import models, teams, users
 from app.context import Ctx
+from app.paging import Page
 
+K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 Run = Callable[..., Awaitable[Any]]
 
@@ -21,12 +23,14 @@ class Loaders:
     def __init__(self, run: Run) -> None:
         self.user: DataLoader[UUID, models.User | None] = _loader(run, users.named)
         self.team: DataLoader[UUID, models.Team | None] = _loader(run, teams.named)
+        # (team, rows at the most) → its first page
+        self.members: DataLoader[tuple[UUID, int], Page[models.Membership] | None] = _loader(
+            run, teams.first_members
+        )
 
 
-def _loader(
-    run: Run, found: Callable[[Ctx, Collection[UUID]], Mapping[UUID, T]]
-) -> DataLoader[UUID, T | None]:
-    async def load(ids: Sequence[UUID]) -> list[T | None]:
+def _loader(run: Run, found: Callable[[Ctx, Collection[K]], Mapping[K, T]]) -> DataLoader[K, T | None]:
+    async def load(ids: Sequence[K]) -> list[T | None]:
         rows = await run(found, set(ids))
         return [rows.get(one) for one in ids]
 

@@ -11,7 +11,7 @@ import strawberry
 
 from app import access, models, teams
 from app.context import Ctx
-from app.errors import Invalid
+from app.errors import Hidden, Invalid
 from app.keep import Keep
 from app.paging import Page
 from graphql_schema.connections import After, Connection, First, connection, window
@@ -93,21 +93,26 @@ class Team:
             str | None, strawberry.argument(description="Part of the username, upper or lower case.")
         ] = None,
     ) -> Connection[Member] | None:
-        def verb(ctx: Ctx) -> Connection[Member]:
-            asked = window(first, after, (int, str))
-            if asked.after is not None:
-                at, last_id = asked.after
-                asked = replace(asked, after=(instant_of(at), entity_id(last_id, "Membership")))
-            page = teams.members(ctx, self.uuid, asked, search=to_text(search, "search"))
-            return connection(
-                page.rows,
-                first,
-                Member.of,
-                lambda row: (microseconds(row.created_at), str(row.membership_id)),
-                page.count,
-            )
-
-        return await info.context.run(verb)
+        asked = window(first, after, (int, str))
+        if asked.after is not None:
+            at, last_id = asked.after
+            asked = replace(asked, after=(instant_of(at), entity_id(last_id, "Membership")))
+        text = to_text(search, "search")
+        page: Page[models.Membership] | None
+        if asked.after is None and not text:
+            # The first pages of many teams are one statement.
+            page = await info.context.loaders.members.load((self.uuid, asked.limit))
+            if page is None:
+                raise Hidden("Team not found")
+        else:
+            page = await info.context.run(teams.members, self.uuid, asked, search=text)
+        return connection(
+            page.rows,
+            first,
+            Member.of,
+            lambda row: (microseconds(row.created_at), str(row.membership_id)),
+            page.count,
+        )
 
     @resolved("Its websites, by name.")
     async def websites(

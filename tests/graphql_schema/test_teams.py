@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import sqlalchemy as sa
 
 from tests.graphql_schema.test_mutations import code
 from tests.rest_compat.people import Headers, Person, add_person
@@ -162,3 +163,33 @@ def test_ones_own_teams_by_name(live: Server) -> None:
         done(live, CREATE, {"name": name}, person.headers)
     assert _teams_of(live, person) == ["C", "a", "b"]
     assert code(live.graphql("{ teams { totalCount } }", None, {})) == ("unauthenticated", None)
+
+
+def test_members_of_many_teams_are_one_statement(live: Server) -> None:
+    owner, other = add_person(live), add_person(live)
+    for number in range(8):
+        team = done(live, CREATE, {"name": f"T{number}"}, owner.headers)
+        if number % 2:
+            done(live, JOIN, {"code": team["accessCode"]}, other.headers)
+    statements: list[str] = []
+    engine = live.runtime.accounts.kw["bind"]
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "row_number() OVER" in statement:
+            statements.append(statement)
+
+    sa.event.listen(engine, "before_cursor_execute", note)
+    try:
+        query = "{ teams(first: 20) { nodes { members(first: 1) { totalCount nodes { user { id } } pageInfo { hasNextPage } } } } }"
+        found = done(live, query, {}, owner.headers)["nodes"]
+    finally:
+        sa.event.remove(engine, "before_cursor_execute", note)
+    assert [node["members"] for node in found] == [
+        {
+            "totalCount": 1 + number % 2,
+            "nodes": [{"user": {"id": owner.id}}],
+            "pageInfo": {"hasNextPage": bool(number % 2)},
+        }
+        for number in range(8)
+    ]
+    assert len(statements) == 1
