@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -12,11 +11,10 @@ import strawberry
 from app import api_keys, models, websites
 from app.access import KeyScope
 from app.context import Ctx
-from app.errors import Hidden, Invalid
-from graphql_schema.connections import After, Connection, First, connection, window
+from graphql_schema.connections import After, Connection, First, at_time, connection, time_window
 from graphql_schema.context import Info
 from graphql_schema.enums import described
-from graphql_schema.types import iso, resolved, website_id
+from graphql_schema.types import entity_id, resolved, website_id
 
 if TYPE_CHECKING:
     from graphql_schema.website import Website
@@ -138,34 +136,18 @@ class ApiKeyMutations:
         info: Info,
         id: Annotated[strawberry.ID, strawberry.argument(description="The key's id, a UUID.")],
     ) -> ApiKey | None:
-        return await info.context.run(lambda ctx: ApiKey.of(ctx, api_keys.revoke(ctx, _key_id(id))))
+        return await info.context.run(
+            lambda ctx: ApiKey.of(ctx, api_keys.revoke(ctx, entity_id(id, "API key")))
+        )
 
 
 def _listed(ctx: Ctx, user_id: UUID, first: int, after: str | None) -> Connection[ApiKey]:
-    asked = window(first, after, (str, str))
-    if asked.after is not None:
-        at, last_id = asked.after
-        asked = replace(asked, after=_position(at, last_id))
+    asked = time_window(first, after)
     page = api_keys.listed(ctx, asked, user_id)
     return connection(
         page.rows,
         first,
         lambda row: ApiKey.of(ctx, row),
-        lambda row: (iso(row.created_at), str(row.api_key_id)),
+        lambda row: at_time(row.created_at, row.api_key_id),
         page.count,
     )
-
-
-def _position(at: str, last_id: str) -> tuple[dt.datetime, UUID]:
-    try:
-        return dt.datetime.fromisoformat(at).astimezone(dt.UTC), UUID(last_id)
-    except (ValueError, OverflowError):
-        raise Invalid("This cursor does not belong to this connection", field="after") from None
-
-
-def _key_id(text: str) -> UUID:
-    """The id of a key. What is no UUID names none: Hidden."""
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Hidden("API key not found") from None

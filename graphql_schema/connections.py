@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
 
 import strawberry
 
+from app.errors import Invalid
 from app.paging import Window
 from graphql_schema.types import Int64, PageInfo, from_cursor, page_size, to_cursor
 
@@ -42,6 +45,31 @@ def window(first: int, after: str | None, kinds: Sequence[type | tuple[type, ...
     """
     limit = page_size(first, MAX_PAGE)
     return Window(limit + 1, after=None if after is None else tuple(from_cursor(after, kinds)))
+
+
+def time_window(first: int, after: str | None) -> Window:
+    """As `window`, of a list whose keys are a time and an id: cursors of `at_time`."""
+    return _window_by(first, after, lambda text: dt.datetime.fromisoformat(text).astimezone(dt.UTC))
+
+
+def at_time(at: dt.datetime, row_id: UUID) -> tuple[str, str]:
+    """What the cursor of a row in such a list is made of."""
+    return at.isoformat(), str(row_id)
+
+
+def name_window(first: int, after: str | None) -> Window:
+    """As `window`, of a list whose keys are a name and an id."""
+    return _window_by(first, after, str)
+
+
+def _window_by(first: int, after: str | None, key: Callable[[str], Any]) -> Window:
+    asked = window(first, after, (str, str))
+    if asked.after is None:
+        return asked
+    try:
+        return Window(asked.limit, after=(key(asked.after[0]), UUID(asked.after[1])))
+    except (ValueError, OverflowError):
+        raise Invalid("This cursor does not belong to this connection", field="after") from None
 
 
 def connection(

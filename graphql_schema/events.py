@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Sequence
 from typing import Annotated, Final, TypeVar
-from uuid import UUID
 
 import strawberry
 
 from app.context import Ctx
 from app.errors import Invalid
-from app.paging import Window
 from app.stats.event_data import (
     TYPED_PROPERTIES,
     TYPED_VALUES,
@@ -25,7 +22,16 @@ from app.stats.event_rows import EventRow, data_of
 from app.stats.events import count_events, events
 from app.stats.filters import Condition, Operator
 from app.stats.scope import Scope
-from graphql_schema.connections import After, Connection, First, connection, wants_count, window
+from graphql_schema.connections import (
+    After,
+    Connection,
+    First,
+    at_time,
+    connection,
+    time_window,
+    wants_count,
+    window,
+)
 from graphql_schema.context import Info
 from graphql_schema.event_types import Event, PropertyType
 from graphql_schema.filters import StringFilter, to_conditions
@@ -169,21 +175,9 @@ def event_page(
         rows,
         first,
         lambda row: Event.of(row, data.get(row.event_id, ())),
-        lambda row: (row.created_at.isoformat(), str(row.event_id)),
+        lambda row: at_time(row.created_at, row.event_id),
         count,
     )
-
-
-def time_window(first: int, after: str | None) -> Window:
-    """The window of a page of rows whose keys are a time and an id."""
-    asked = window(first, after, (str, str))
-    if asked.after is None:
-        return asked
-    try:
-        at, row_id = dt.datetime.fromisoformat(asked.after[0]), UUID(asked.after[1])
-        return Window(asked.limit, after=(at.astimezone(dt.UTC), row_id))
-    except (ValueError, OverflowError):
-        raise Invalid(_FOREIGN, field="after") from None
 
 
 def _counts(

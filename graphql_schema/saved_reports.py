@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from uuid import UUID
@@ -19,13 +18,13 @@ from app.paging import Page, Window
 from app.reports import registry
 from app.stats.period import time_zone
 from app.stats.zones import UTC
-from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, window
+from graphql_schema.connections import MAX_PAGE, After, Connection, First, at_time, connection, time_window
 from graphql_schema.context import Info
 from graphql_schema.enums import described
 from graphql_schema.inputs import keep_or_text, not_empty, to_text
 from graphql_schema.people import Person
 from graphql_schema.report_results import ReportResult, result_of
-from graphql_schema.types import Data, entity_id, instant_of, microseconds, page_size, resolved, website_id
+from graphql_schema.types import Data, entity_id, page_size, resolved, website_id
 
 if TYPE_CHECKING:
     from graphql_schema.website import Website
@@ -144,16 +143,13 @@ def report_page(
     search: str | None,
 ) -> Connection[SavedReport]:
     """A page of a list of reports, the newest first; `read` gives the rows of a window that contain a text."""
-    asked = window(first, after, (int, str))
-    if asked.after is not None:
-        at, last_id = asked.after
-        asked = replace(asked, after=(instant_of(at), entity_id(last_id, "Report")))
+    asked = time_window(first, after)
     page = read(ctx, asked, to_text(search, "search"))
     return connection(
         page.rows,
         first,
         lambda row: SavedReport.of(ctx, row),
-        lambda row: (microseconds(row.created_at), str(row.report_id)),
+        lambda row: at_time(row.created_at, row.report_id),
         page.count,
     )
 

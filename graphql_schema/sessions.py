@@ -17,14 +17,16 @@ from graphql_schema.connections import (
     After,
     Connection,
     First,
+    at_time,
     connection,
+    time_window,
     wants_count,
     wants_rows,
     window,
 )
 from graphql_schema.context import Info
 from graphql_schema.event_types import Event, PropertyType
-from graphql_schema.events import event_page, time_window
+from graphql_schema.events import event_page
 from graphql_schema.filters import meaning
 from graphql_schema.inputs import to_text
 from graphql_schema.scoped import Scoped
@@ -194,7 +196,7 @@ class SessionFigures(Scoped):
                 rows,
                 first,
                 Session.of,
-                lambda row: (row.last_at.isoformat(), str(row.session_id)),
+                lambda row: at_time(row.last_at, row.session_id),
                 count,
             )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -14,11 +13,11 @@ from app.context import Ctx
 from app.errors import Hidden, Invalid
 from app.keep import Keep
 from app.paging import Page
-from graphql_schema.connections import After, Connection, First, connection, window
+from graphql_schema.connections import After, Connection, First, at_time, connection, name_window, time_window
 from graphql_schema.context import Info
 from graphql_schema.inputs import keep_or_text, to_text
 from graphql_schema.people import Person, TeamRole
-from graphql_schema.types import entity_id, instant_of, microseconds, resolved
+from graphql_schema.types import entity_id, resolved
 from graphql_schema.website import Website, website_page
 
 MIN_CODE: Final = 8
@@ -93,10 +92,7 @@ class Team:
             str | None, strawberry.argument(description="Part of the username, upper or lower case.")
         ] = None,
     ) -> Connection[Member] | None:
-        asked = window(first, after, (int, str))
-        if asked.after is not None:
-            at, last_id = asked.after
-            asked = replace(asked, after=(instant_of(at), entity_id(last_id, "Membership")))
+        asked = time_window(first, after)
         text = to_text(search, "search")
         page: Page[models.Membership] | None
         if asked.after is None and not text:
@@ -110,7 +106,7 @@ class Team:
             page.rows,
             first,
             Member.of,
-            lambda row: (microseconds(row.created_at), str(row.membership_id)),
+            lambda row: at_time(row.created_at, row.membership_id),
             page.count,
         )
 
@@ -129,10 +125,7 @@ class Team:
 
 def team_page(ctx: Ctx, user_id: UUID, first: int, after: str | None, search: str | None) -> Connection[Team]:
     """A page of a user's teams."""
-    asked = window(first, after, (str, str))
-    if asked.after is not None:
-        name, last_id = asked.after
-        asked = replace(asked, after=(name, entity_id(last_id, "Team")))
+    asked = name_window(first, after)
     page: Page[models.Team] = teams.of_user(ctx, user_id, asked, search=to_text(search, "search"))
     return connection(page.rows, first, Team.of, lambda row: (row.name, str(row.team_id)), page.count)
 

@@ -142,23 +142,6 @@ def website_id(text: str) -> UUID:
     return entity_id(text, "Website")
 
 
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
-
-
-def microseconds(instant: dt.datetime) -> int:
-    """An instant as part of a cursor."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
-def instant_of(microseconds: int) -> dt.datetime:
-    """The instant in a cursor. Raises Invalid for one that no calendar has."""
-    try:
-        return _EPOCH + microseconds * _MICROSECOND
-    except OverflowError:
-        raise Invalid("This cursor does not belong to this connection", field="after") from None
-
-
 def to_cursor(*key: str | int | None) -> str:
     """A keyset position as opaque text."""
     return base64.urlsafe_b64encode(orjson.dumps(key)).decode().rstrip("=")

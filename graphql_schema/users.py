@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import replace
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -14,12 +13,12 @@ from app.context import Ctx
 from app.errors import Invalid
 from app.keep import KEEP, Keep
 from graphql_schema.api_keys import ApiKeyFields
-from graphql_schema.connections import After, Connection, First, connection, window
+from graphql_schema.connections import After, Connection, First, at_time, connection, time_window
 from graphql_schema.context import Info
 from graphql_schema.inputs import PeriodInput, keep_or_text, not_empty, to_text
 from graphql_schema.people import Role
 from graphql_schema.teams import Search, Team, UserId, team_page
-from graphql_schema.types import entity_id, instant_of, microseconds, resolved
+from graphql_schema.types import entity_id, resolved
 from graphql_schema.usage import UserUsage, user_usage
 from graphql_schema.website import Website, website_page
 
@@ -172,15 +171,12 @@ class UserMutations:
 
 
 def _users(ctx: Ctx, first: int, after: str | None, search: str | None) -> Connection[User]:
-    asked = window(first, after, (int, str))
-    if asked.after is not None:
-        at, last_id = asked.after
-        asked = replace(asked, after=(instant_of(at), entity_id(last_id, "User")))
+    asked = time_window(first, after)
     page = users.listed(ctx, asked, search=to_text(search, "search"))
     return connection(
         page.rows,
         first,
         User.of,
-        lambda row: (microseconds(row.created_at), str(row.user_id)),
+        lambda row: at_time(row.created_at, row.user_id),
         page.count,
     )

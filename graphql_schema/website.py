@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -19,7 +18,7 @@ from app.stats.realtime import realtime
 from app.stats.scope import date_range, open_scope
 from app.stats.zones import UTC, time_zone
 from graphql_schema.analytics import Analytics
-from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, window
+from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, name_window
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import PeriodInput, to_period, to_text
@@ -29,7 +28,7 @@ from graphql_schema.saved_reports import SavedReport, SearchReports, report_page
 from graphql_schema.segments import Segment
 from graphql_schema.selection import selected
 from graphql_schema.shares import ShareLink
-from graphql_schema.types import Int64, entity_id, page_size, resolved, website_id
+from graphql_schema.types import Int64, entity_id, page_size, resolved
 
 if TYPE_CHECKING:
     from graphql_schema.teams import Team
@@ -223,10 +222,7 @@ def website_page(
     search: str | None,
 ) -> Connection[Website]:
     """A page of a list of websites by name; `read` gives the rows of a window that contain a text."""
-    asked = window(first, after, (str, str))
-    if asked.after is not None:
-        name, last_id = asked.after
-        asked = replace(asked, after=(name, website_id(last_id)))
+    asked = name_window(first, after)
     page = read(ctx, asked, to_text(search, "search"))
     return connection(
         page.rows,
