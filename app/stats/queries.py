@@ -14,6 +14,7 @@ from sqlalchemy.sql.expression import ColumnElement, Select, Subquery
 from app import access
 from app.context import Ctx
 from app.errors import Invalid
+from app.paging import Key, Window, windowed
 from app.sql import contains, ordinal
 from app.stats import fields
 from app.stats.filters import checked
@@ -182,17 +183,12 @@ def _page(
     offset: int,
     after: tuple[int, tuple[str | None, ...]] | None,
 ) -> Select[Any]:
-    measure = grouped.c[order_by]
-    ordered = [ordinal(grouped.c[f"key_{number}"]) for number in range(dimensions)]
-    query = sa.select(grouped).order_by(measure.desc(), *ordered).limit(limit).offset(offset)
-    if after is None:
-        return query
-    seen, texts = after
-    beyond: ColumnElement[bool] = sa.false()
-    for column, text in reversed(list(zip(ordered, texts, strict=True))):
-        value = sa.literal(text or "", sa.Text)
-        beyond = sa.or_(column > value, sa.and_(column == value, beyond))
-    return query.where(sa.or_(measure < seen, sa.and_(measure == seen, beyond)))
+    keys = (
+        Key(grouped.c[order_by], descending=True),
+        *(Key(ordinal(grouped.c[f"key_{number}"])) for number in range(dimensions)),
+    )
+    seen = None if after is None else (after[0], *(text or "" for text in after[1]))
+    return windowed(sa.select(grouped), keys, Window(limit, offset, seen))
 
 
 def _searched(listed: fields.Field, search: str) -> ColumnElement[bool]:
