@@ -10,11 +10,10 @@ import strawberry
 
 from app.context import Ctx
 from app.errors import Invalid
-from app.stats.channels import channels
 from app.stats.events import event_series
 from app.stats.measures import Summary
 from app.stats.period import Unit
-from app.stats.queries import series, summary
+from app.stats.queries import channels, series, summary
 from app.stats.scope import Scope
 from graphql_schema.acquisition import Acquisition
 from graphql_schema.breakdown import BreakdownConnection, page_of

@@ -11,7 +11,7 @@ from app.context import Ctx
 from app.errors import Invalid
 from app.segments import SegmentType
 from app.settings import Settings
-from app.stats import channels, events, queries
+from app.stats import events, queries
 from app.stats.filters import Condition, Operator
 from app.stats.period import Period, Unit
 from app.stats.scope import Scope, open_scope
@@ -106,7 +106,7 @@ def event_series(ctx: Ctx, asked: Asked) -> object:
 def metrics(ctx: Ctx, asked: Asked) -> object:
     kind, search = asked.params["type"], asked.params["search"]
     if kind == "channel":
-        return [{"x": name, "y": count} for name, count in channels.channels(ctx, _scope(ctx, asked))]
+        return [{"x": name, "y": count} for name, count in queries.channels(ctx, _scope(ctx, asked))]
     metric = METRICS.get(kind)
     if metric is None:
         websites.get(ctx, asked.id("websiteId"))

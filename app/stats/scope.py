@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.sql.expression import ColumnElement, Subquery
+from sqlalchemy.sql.expression import ColumnElement
 
 from app import access
 from app.context import Ctx
 from app.stats.filters import And, Filter, condition
 from app.stats.period import Period
 from app.stats.zones import UTC
-from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
+from app.tables import event, event_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,43 +63,6 @@ class Scope:
         if self.where is not None:
             conditions.append(table.c.event_id.in_(sa.select(event.c.event_id).where(*self.rows())))
         return conditions
-
-    def hits(self, *by: ColumnElement[Any], conditions: list[ColumnElement[bool]] | None = None) -> Subquery:
-        """The events that count, ungrouped: `views` is 1 for a page view, `events` for a custom event, else 0.
-
-        Measures that are not of whole visits are the same over this as over `visits`, and take a quarter of the time.
-        """
-        views, events = (
-            sa.case((event.c.event_type == kind, 1), else_=0) for kind in (PAGE_VIEW, CUSTOM_EVENT)
-        )
-        return (
-            sa.select(event.c.session_id, event.c.visit_id, views.label("views"), events.label("events"), *by)
-            .where(*(self.rows() if conditions is None else conditions))
-            .subquery("hits")
-        )
-
-    def visits(
-        self, *by: ColumnElement[Any], conditions: list[ColumnElement[bool]] | None = None
-    ) -> Subquery:
-        """The events that count, grouped by session, visit and `by`: every measure is taken over this.
-
-        Each group has `views` (page views), `events` (custom events), and `first_at` and `last_at` of its page views.
-        """
-        is_view = event.c.event_type == PAGE_VIEW
-        return (
-            sa.select(
-                event.c.session_id,
-                event.c.visit_id,
-                sa.func.count().filter(is_view).label("views"),
-                sa.func.count().filter(event.c.event_type == CUSTOM_EVENT).label("events"),
-                sa.func.min(event.c.created_at).filter(is_view).label("first_at"),
-                sa.func.max(event.c.created_at).filter(is_view).label("last_at"),
-                *by,
-            )
-            .where(*(self.rows() if conditions is None else conditions))
-            .group_by(event.c.session_id, event.c.visit_id, *by)
-            .subquery("visits")
-        )
 
 
 def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None = None) -> Scope:
