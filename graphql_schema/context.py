@@ -16,6 +16,7 @@ from app.errors import TooMany
 from app.ingest.collect import Collector, Request
 from app.security import Keys
 from graphql_schema.loaders import Loaders
+from graphql_schema.together import Figures, Scopes, figures, scopes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -37,9 +38,13 @@ class Context:
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
     logins: int = 0  # passwords tried so far by this request or socket
     loaders: Loaders = field(init=False)
+    scopes: Scopes = field(init=False)
+    figures: Figures = field(init=False)
 
     def __post_init__(self) -> None:
         self.loaders = Loaders(self.run)
+        self.scopes = scopes(self.runtime)
+        self.figures = figures(self.runtime)
 
     async def run(self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one verb of the core as the actor who asks."""

@@ -16,6 +16,7 @@ from graphql_schema.limits import OneOperation, ParsedOnce, ValidatedOnce, exten
 from graphql_schema.mutation import Mutation
 from graphql_schema.query import Query
 from graphql_schema.types import SCALARS
+from graphql_schema.work import ShowWork
 
 
 class Schema(strawberry.Schema):
@@ -49,6 +50,7 @@ def make_schema(settings: Settings) -> Schema:
             ParsedOnce,
             ValidatedOnce,
             OneOperation,
+            ShowWork,
         ],
     )
     _leave_out_null_defaults(schema)

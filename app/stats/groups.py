@@ -20,11 +20,17 @@ from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
 
 EVENT_TYPES: Final = {Counted.VIEWS: PAGE_VIEW, Counted.EVENTS: CUSTOM_EVENT, Counted.BOTH: None}
 
+_OF_VIEWS: Final = OF_VISITS | {"pageviews"}
+
 
 def event_type(counted: Counted, names: Collection[str]) -> int | None:
     """The type of the events that the measures of these names need, None for all types."""
-    beside = counted is Counted.VIEWS and "events" in names
-    return None if beside else EVENT_TYPES[counted]
+    types = {EVENT_TYPES[counted]}
+    if _OF_VIEWS & set(names):
+        types.add(PAGE_VIEW)
+    if "events" in names:
+        types.add(CUSTOM_EVENT)
+    return types.pop() if len(types) == 1 else None
 
 
 def hits(

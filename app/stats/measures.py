@@ -94,7 +94,10 @@ def aggregates(
     if of_sessions and "visitors" in made:
         made["visitors"] = lambda _, present: sa.func.count().filter(present)
     # Sums over nothing are NULL, and 0 is meant.
-    return [sa.func.coalesce(make(visits, present), 0).label(name) for name, make in made.items()]
+    return [
+        sa.type_coerce(sa.func.coalesce(make(visits, present), 0), sa.BigInteger).label(name)
+        for name, make in made.items()
+    ]
 
 
 def counts(row: RowMapping) -> dict[str, int]:

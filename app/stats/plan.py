@@ -20,7 +20,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.sql.expression import ColumnElement, FromClause, Select, Subquery
 
 from app.context import Ctx
-from app.errors import AppError, Invalid
+from app.errors import AppError
 from app.paging import Key, Window, following, windowed
 from app.sql import contains, ordinal
 from app.stats import fields, groups
@@ -47,9 +47,17 @@ _Range = tuple[dt.datetime, dt.datetime]
 
 def answer(ctx: Ctx, question: Question[A]) -> A:
     """The answer to one question. Raises what `answers` finds."""
-    [found] = answers(ctx, [question])
-    if isinstance(found, AppError):
-        raise found
+    [found] = answer_all(ctx, [question])
+    return found
+
+
+def answer_all(ctx: Ctx, questions: Sequence[Question[A]]) -> list[A]:
+    """The answers, in order. Raises the first error that `answers` finds."""
+    found: list[A] = []
+    for one in answers(ctx, questions):
+        if isinstance(one, AppError):
+            raise one
+        found.append(one)
     return found
 
 
@@ -57,7 +65,9 @@ def answers(ctx: Ctx, questions: Sequence[Question[A]]) -> list[A | AppError]:
     """The answers, in order; where the event store cannot give one, an Invalid or Unavailable that says why."""
     asked = cast(Sequence[_Asked], questions)
     found: dict[_Asked, Any] = {}
-    for scan in _scans(asked):
+    # What asks for no measure needs no event.
+    found |= {question: _answer(question, []) for question in asked if not question.names}
+    for scan in _scans(question for question in asked if question.names):
         found |= scan.answers(ctx)
     return [found[question] for question in asked]
 
@@ -149,17 +159,10 @@ class _Scan:
 
     def answers(self, ctx: Ctx) -> dict[_Asked, Any]:
         """What each question's answer is, or why there is none."""
-        questions = list(self._places)
         try:
             rows = ctx.events.rows(self._statement())
-        except Invalid as error:
-            if len(questions) == 1:
-                return {questions[0]: error}
-            # A value that the store cannot work with is one question's fault: the others get their answers.
-            alone = [scan.answers(ctx) for question in questions for scan in _scans([question])]
-            return {question: found for answers in alone for question, found in answers.items()}
         except AppError as error:
-            return dict.fromkeys(questions, error)
+            return dict.fromkeys(self._places, error)
         found: dict[tuple[int, UUID], list[Row[Any]]] = {}
         [any_site, *_] = self._sites
         for row in rows:

@@ -56,7 +56,12 @@ def visitors_of(ctx: Ctx, scope: Scope, by: Sequence[str] = ()) -> int:
 
 def channels(ctx: Ctx, scope: Scope) -> list[tuple[str, int]]:
     """(channel, visitors) of all 14 channels, most visitors first, equal ones in the order of CHANNELS."""
-    found = {row.values[0]: row.visitors for row in breakdown(ctx, scope, (fields.CHANNEL,))}
+    return all_channels(breakdown(ctx, scope, (fields.CHANNEL,)))
+
+
+def all_channels(rows: Sequence[BreakdownRow]) -> list[tuple[str, int]]:
+    """The same of a ranking by channel, which leaves out channels without visitors."""
+    found = {row.values[0]: row.visitors for row in rows}
     return sorted(((name, found.get(name, 0)) for name in CHANNELS), key=lambda item: -item[1])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app import access
 from app.context import Ctx
+from app.errors import AppError
 from app.stats.filters import And, Filter, condition
 from app.stats.period import Period
 from app.stats.zones import UTC
@@ -65,14 +67,45 @@ class Scope:
         return conditions
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a scope is to be opened of."""
+
+    website_id: UUID
+    period: Period
+    where: Filter | None = None
+
+
 def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None = None) -> Scope:
     """The scope of a question. Scopes are made in this module alone, and access is checked where they are.
 
     Raises as `access.view_website`, and Invalid for a filter that makes no sense.
     """
-    scope = _scope(ctx, website_id, period, where)
-    condition(where)  # what makes no sense is refused here, before anything is computed
-    return scope.over(_whole(ctx, scope)) if period.is_all_time else scope
+    [opened] = open_scopes(ctx, [Asked(website_id, period, where)])
+    if isinstance(opened, AppError):
+        raise opened
+    return opened
+
+
+def open_scopes(ctx: Ctx, asked: Sequence[Asked]) -> list[Scope | AppError]:
+    """The scopes of many questions, in order, each on its own terms: what `open_scope` would raise stands for it."""
+    access.remember_websites(ctx, [one.website_id for one in asked])
+    opened = [_opened(ctx, one) for one in asked]
+    endless = [scope for scope in opened if isinstance(scope, Scope) and scope.period.is_all_time]
+    bounds = _bounds(ctx, endless) if endless else {}
+    return [
+        scope.over(_whole(ctx, scope, bounds.get(scope.website_id))) if scope in endless else scope
+        for scope in opened
+    ]
+
+
+def _opened(ctx: Ctx, asked: Asked) -> Scope | AppError:
+    try:
+        scope = _scope(ctx, asked.website_id, asked.period, asked.where)
+        condition(asked.where)  # what makes no sense is refused here, before anything is computed
+    except AppError as error:
+        return error
+    return scope
 
 
 def open_ever(ctx: Ctx, website_id: UUID) -> Scope:
@@ -85,7 +118,7 @@ def open_ever(ctx: Ctx, website_id: UUID) -> Scope:
 
 def date_range(ctx: Ctx, website_id: UUID) -> tuple[dt.datetime, dt.datetime] | None:
     """Times of the first and the last event since the last reset, None without events. Raises as `view_website`."""
-    return _bounds(ctx, _scope(ctx, website_id, Period.all_time(UTC), None))
+    return _bounds(ctx, [_scope(ctx, website_id, Period.all_time(UTC), None)]).get(website_id)
 
 
 def _scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None) -> Scope:
@@ -93,14 +126,18 @@ def _scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None) -> 
     return Scope(website_id, period, where, website.reset_at)
 
 
-def _bounds(ctx: Ctx, scope: Scope) -> tuple[dt.datetime, dt.datetime] | None:
-    """Times of the first and last event of any type that lie in the range; filters do not matter."""
-    [(first, last)] = ctx.events.rows(
-        sa.select(sa.func.min(event.c.created_at), sa.func.max(event.c.created_at)).where(*scope.range())
+def _bounds(ctx: Ctx, scopes: Sequence[Scope]) -> dict[UUID, tuple[dt.datetime, dt.datetime]]:
+    """Times of each website's first and last event of any type that lie in its range; filters do not matter."""
+    ranges = {scope.website_id: sa.and_(*scope.range()) for scope in scopes}
+    at = event.c.created_at
+    query = (
+        sa.select(event.c.website_id, sa.func.min(at), sa.func.max(at))
+        .where(sa.or_(*ranges.values()))
+        .group_by(event.c.website_id)
     )
-    return (first, last) if first is not None else None
+    return {website_id: (first, last) for website_id, first, last in ctx.events.rows(query)}
 
 
-def _whole(ctx: Ctx, scope: Scope) -> Period:
-    first, last = _bounds(ctx, scope) or (ctx.now, ctx.now)
+def _whole(ctx: Ctx, scope: Scope, bounds: tuple[dt.datetime, dt.datetime] | None) -> Period:
+    first, last = bounds or (ctx.now, ctx.now)
     return Period(first, last, scope.period.zone)
