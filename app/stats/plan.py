@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Row
 from sqlalchemy.sql.expression import ColumnElement, FromClause, Select, Subquery
 
+from app import tables
 from app.context import Ctx
 from app.errors import AppError
 from app.paging import Key, Window, following, windowed
@@ -213,13 +214,17 @@ class _Scan:
             # Says nothing new, but in a form by which an engine knows at once where not to look.
             hull = _hull(self._spans)
             conditions.append(_within(dict.fromkeys(self._sites, hull), event))
-        types = {groups.event_type(arm.asked.counted, arm.names) for arm in self._arms.values()}
-        if len(types) == 1 and None not in types:
-            conditions.append(event.c.event_type == types.pop())
+        if (event_type := self._event_type()) is not None:
+            conditions.append(event.c.event_type == event_type)
         if self._where is not None:
             data = sa.or_(*(_within(span, event_data) for span in self._spans))
             conditions.append(condition(self._where, data))
         return conditions
+
+    def _event_type(self) -> int | None:
+        """The type of the events that all arms need, None for all types."""
+        types = {groups.event_type(arm.asked.counted, arm.names) for arm in self._arms.values()}
+        return types.pop() if len(types) == 1 else None
 
     def _keys(self) -> dict[str, ColumnElement[Any]]:
         """What the relation's rows can be told apart by, beside sessions and visits."""
@@ -247,11 +252,20 @@ class _Scan:
 
     def _found(self, arm: _Arm, rows: FromClause) -> Subquery:
         """The measures of an arm by website (of several), and by `at` or `key_0`, `key_1` …"""
-        conditions = [rows.c[f"in_{arm.span}"]] if len(self._spans) > 1 else []
+        conditions: list[ColumnElement[bool]] = []
+        if len(self._spans) > 1:
+            conditions.append(rows.c[f"in_{arm.span}"])
         sites = [_SITE] if self._many else []
         asked = arm.asked
         if isinstance(asked, Ranking) and "referrer" in asked.by:
             conditions.append(rows.c[_HAS_REFERRER])
+        # Of events of all types that were read for others, those that an arm has no use for.
+        if self._event_type() is None:
+            match groups.event_type(asked.counted, arm.names):
+                case tables.PAGE_VIEW:
+                    conditions.append(rows.c.views > 0)
+                case tables.CUSTOM_EVENT:
+                    conditions.append(rows.c.events > 0)
         if conditions:
             rows = sa.select(rows).where(*conditions).subquery("chosen")
         match asked:
