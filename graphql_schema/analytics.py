@@ -173,9 +173,7 @@ class Analytics(Acquisition, Conversions, EventFigures, SessionFigures):
         names = tuple(dimension.value for dimension in by)
 
         def verb(ctx: Ctx) -> BreakdownConnection:
-            return page_of(
-                ctx, self.scope, names, order_by.value, first, after, to_text(search, "search"), wanted
-            )
+            return page_of(ctx, self, names, order_by.value, first, after, to_text(search, "search"), wanted)
 
         return await self.ask(info, verb)
 

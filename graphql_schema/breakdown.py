@@ -7,11 +7,10 @@ import strawberry
 from app.context import Ctx
 from app.errors import Invalid
 from app.stats.queries import breakdown, visitors_of
-from app.stats.scope import Scope
-from graphql_schema.connections import MAX_PAGE
 from graphql_schema.figures import FIGURES, needed, with_values
 from graphql_schema.inputs import MAX_DIMENSIONS
-from graphql_schema.types import PageInfo, from_cursor, page_size, to_cursor
+from graphql_schema.scoped import Scoped
+from graphql_schema.types import PageInfo
 
 
 @strawberry.type(
@@ -44,7 +43,7 @@ class BreakdownConnection:
 
 def page_of(
     ctx: Ctx,
-    scope: Scope,
+    within: Scoped,
     by: tuple[str, ...],
     order_by: str,
     first: int,
@@ -58,14 +57,10 @@ def page_of(
     """
     if not 1 <= len(by) <= MAX_DIMENSIONS or len(set(by)) < len(by):
         raise Invalid(f"by takes one to {MAX_DIMENSIONS} different dimensions", field="by")
-    limit = page_size(first, MAX_PAGE)
-    position = None
-    if after is not None:
-        # A cursor of another order or of other dimensions would continue somewhere at random.
-        head, count, *last = from_cursor(after, (str, int, *((str, type(None)),) * len(by)))
-        if head != _cursor_head(order_by, by):
-            raise Invalid("This cursor does not belong to this connection", field="after")
-        position = (count, tuple(last))
+    # A cursor of another order or of other dimensions would continue somewhere at random.
+    name = " ".join(("breakdown", order_by, *by))
+    page = within.page(ctx, name, first, after, int, *((str, type(None)),) * len(by))
+    scope, seen = page.scope, page.window.after
     measures = {*needed(wanted), order_by, *(("visitors",) if "share" in wanted else ())}
     rows = breakdown(
         ctx,
@@ -74,27 +69,23 @@ def page_of(
         measures=tuple(measures),
         order_by=order_by,
         search=search or None,
-        limit=limit + 1,
-        after=position,
+        limit=page.window.limit,
+        after=None if seen is None else (seen[0], seen[1:]),
     )
     whole = visitors_of(ctx, scope, by) if "share" in wanted and rows else 0
     edges = [
         BreakdownEdge(
-            cursor=to_cursor(_cursor_head(order_by, by), getattr(row, order_by), *row.values),
+            cursor=page.cursor(getattr(row, order_by), *row.values),
             node=BreakdownNode(
                 values=list(row.values),
                 share=row.visitors / whole if whole else 0.0,
                 **{figure.name: getattr(row, figure.name) for figure in FIGURES},
             ),
         )
-        for row in rows[:limit]
+        for row in rows[:first]
     ]
     return BreakdownConnection(
         nodes=[edge.node for edge in edges],
         edges=edges,
-        page_info=PageInfo(has_next_page=len(rows) > limit, end_cursor=edges[-1].cursor if edges else None),
+        page_info=PageInfo(has_next_page=len(rows) > first, end_cursor=edges[-1].cursor if edges else None),
     )
-
-
-def _cursor_head(order_by: str, by: tuple[str, ...]) -> str:
-    return " ".join((order_by, *by))

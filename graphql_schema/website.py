@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.people import Person
 from graphql_schema.realtime import Realtime
 from graphql_schema.saved_reports import SavedReport, SearchReports, report_page
+from graphql_schema.scoped import Asked
 from graphql_schema.segments import Segment
 from graphql_schema.selection import selected
 from graphql_schema.shares import ShareLink
@@ -209,7 +211,8 @@ class Website:
     ) -> Analytics | None:
         def verb(ctx: Ctx) -> Analytics:
             scope = open_scope(ctx, self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
-            return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all))
+            asked = Asked(ctx.now, partial(to_period, period))
+            return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all), asked=asked)
 
         return await info.context.runtime.run(self.actor, verb)
 

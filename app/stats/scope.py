@@ -12,7 +12,7 @@ from sqlalchemy.sql.expression import ColumnElement, Subquery
 
 from app import access
 from app.context import Ctx
-from app.stats.filters import And, Filter, condition
+from app.stats.filters import And, Filter, condition, until
 from app.stats.period import Period
 from app.stats.zones import UTC
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
@@ -20,12 +20,16 @@ from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`period` is what was asked for; what lies before the website's last reset is never counted."""
+    """`period` is what was asked for; what lies before the website's last reset is never counted.
+
+    `upto` is the number of the last write to the event store that counts, None if all do.
+    """
 
     website_id: UUID
     period: Period
     where: Filter | None
     reset_at: dt.datetime | None
+    upto: int | None = None
 
     @property
     def start(self) -> dt.datetime:
@@ -35,6 +39,10 @@ class Scope:
     def over(self, period: Period) -> Scope:
         """The same website and filter over another period."""
         return replace(self, period=period)
+
+    def until(self, write: int) -> Scope:
+        """The same as the event store had it after a write: what it stored later counts nowhere, whatever its time."""
+        return replace(self, upto=write, where=None if self.where is None else until(self.where, write))
 
     def narrowed(self, where: Filter) -> Scope:
         """The same website and period, and of what counts only what matches this filter too."""
@@ -47,7 +55,12 @@ class Scope:
             columns.website_id == self.website_id,
             columns.created_at >= self.start,
             columns.created_at <= self.period.end,
+            *self.stored(table),
         ]
+
+    def stored(self, table: sa.Table) -> list[ColumnElement[bool]]:
+        """The condition of what was in the store in time, for any of its tables; none if everything counts."""
+        return [] if self.upto is None else [table.c.stored_in <= self.upto]
 
     def rows(self, event_type: int | None = None) -> list[ColumnElement[bool]]:
         """The conditions of the events that count, all of them or those of one type."""
