@@ -11,10 +11,13 @@ _TABLES = ("event", "event_data", "session_data", "revenue", "applied_batch")
 
 
 def upgrade() -> None:
+    # Added with its constraint PostgreSQL reads no row for it; DuckDB adds no column with a constraint.
+    one_step = op.get_bind().dialect.name == "postgresql"
     for table in _TABLES:
-        # In steps, because DuckDB adds no column with a constraint. No row is rewritten.
-        op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS stored_in BIGINT DEFAULT 0")
-        op.execute(f"ALTER TABLE {table} ALTER COLUMN stored_in SET NOT NULL")
+        constraint = "NOT NULL " if one_step else ""
+        op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS stored_in BIGINT {constraint}DEFAULT 0")
+        if not one_step:
+            op.execute(f"ALTER TABLE {table} ALTER COLUMN stored_in SET NOT NULL")
 
 
 def downgrade() -> None:
