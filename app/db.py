@@ -30,6 +30,7 @@ _LONGEST_QUESTION_MS = 30_000
 # the engine's own 8 MB, it would look through all of them for each event (300,000 ids, 600,000 events: 30 s and no
 # answer, against 2 s).
 _HASH_BYTES = 64 << 20
+_LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
 _WRITING = 7_244_311
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
@@ -120,9 +121,11 @@ def without_limit(connection: sa.Connection) -> None:
 def _take_turn(connection: sa.Connection) -> None:
     """Wait until no other process is writing; it waits for this transaction then.
 
-    Otherwise one could number its rows below those of a write that is committed, and be committed after it.
+    Otherwise one could number its rows below those of a write that is committed, and be committed after it. Raises
+    OperationalError if it takes too long: a process that hangs in its turn is to be heard of.
     """
     if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONGEST_TURN_MS}")
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITING)))
 
 

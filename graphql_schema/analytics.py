@@ -99,7 +99,11 @@ class ChannelVisitors:
     visitors: Int64 = strawberry.field(description="Visitors; one who came through several counts in each.")
 
 
-@strawberry.type(description="The figures of one website, period and filter.")
+@strawberry.type(
+    description="The figures of one website, period and filter. Its lists hold still: the pages that a cursor leads to "
+    "are those of the list as it was when its first page was asked for, whatever comes in meanwhile, and a period "
+    "relative to now stays relative to then."
+)
 class Analytics(Acquisition, Conversions, EventFigures, SessionFigures):
     @resolved("The period that counts.")
     def period(self) -> AnalyticsPeriod:
