@@ -31,6 +31,10 @@ _LONGEST_QUESTION_MS = 30_000
 # the engine's own 8 MB, it would look through all of them for each event (300,000 ids, 600,000 events: 30 s and no
 # answer, against 2 s).
 _HASH_BYTES = 64 << 20
+_LONGEST_TURN_MS = 30_000
+# Any constant number but that of the migrations.
+_WRITING = 7_244_311
+_LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
 
 def machine_limits() -> tuple[int, int]:
@@ -121,6 +125,17 @@ def without_limit(connection: sa.Connection) -> None:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
 
+def _take_turn(connection: sa.Connection) -> None:
+    """Wait until no other process is writing; it waits for this transaction then.
+
+    Otherwise one could number its rows below those of a write that is committed, and be committed after it. Raises
+    OperationalError if it takes too long: a process that hangs in its turn is to be heard of.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONGEST_TURN_MS}")
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITING)))
+
+
 def _duckdb_engine(settings: Settings, file: Path) -> Engine:
     memory, processors = machine_limits()
     limit = settings.duckdb_memory_limit or f"{max(256, memory // 2 // _MIB)}MiB"
@@ -208,22 +223,30 @@ class EventStore:
             )
             return connection.execute(last).scalar() or 0
 
+    def last_write(self) -> int:
+        """The number of the last write. It is in the store with all before it, and whatever comes is numbered above."""
+        [(number,)] = self.rows(sa.select(_LAST_WRITE))
+        return int(number)
+
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
-        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction."""
+        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
         with self._writing, self.engine.begin() as connection:
             without_limit(connection)
+            _take_turn(connection)
+            number = connection.execute(sa.select(_LAST_WRITE)).scalar_one() + 1
             for table in DATA_TABLES:
                 if text := rows.get(table.name):
-                    connection.execute(insert_json(table), {"rows": text})
-            mark = applied_batch.c.journal_id == journal_id
-            if not connection.execute(applied_batch.update().where(mark).values(batch=batch)).rowcount:
-                connection.execute(applied_batch.insert().values(journal_id=journal_id, batch=batch))
+                    connection.execute(insert_json(table), {"rows": text, "stored_in": number})
+            mine = applied_batch.c.journal_id == journal_id
+            mark = {"batch": batch, "stored_in": number}
+            if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
+                connection.execute(applied_batch.insert().values(journal_id=journal_id, **mark))
 
     def accepts(self, table: str, row: str) -> bool:
         """Whether the store would take this one row (JSON object); nothing is kept."""
         with self._writing, self.engine.connect() as connection:
             try:
-                connection.execute(insert_json(metadata.tables[table]), {"rows": f"[{row}]"})
+                connection.execute(insert_json(metadata.tables[table]), {"rows": f"[{row}]", "stored_in": 0})
             except sa.exc.DBAPIError as error:
                 if error.connection_invalidated:
                     raise

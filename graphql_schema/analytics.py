@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 import strawberry
 
@@ -16,10 +16,9 @@ from app.stats.fields import CHANNEL
 from app.stats.measures import Summary
 from app.stats.period import Unit
 from app.stats.queries import all_channels
-from app.stats.questions import Question
 from app.stats.scope import Scope
 from graphql_schema.acquisition import Acquisition
-from graphql_schema.breakdown import BreakdownConnection, page_asked, page_of
+from graphql_schema.breakdown import BreakdownConnection, BreakdownPage
 from graphql_schema.connections import MAX_PAGE
 from graphql_schema.context import Info
 from graphql_schema.conversions import Conversions
@@ -101,7 +100,11 @@ class ChannelVisitors:
     visitors: Int64 = strawberry.field(description="Visitors; one who came through several counts in each.")
 
 
-@strawberry.type(description="The figures of one website, period and filter.")
+@strawberry.type(
+    description="The figures of one website, period and filter. Its lists hold still: the pages that a cursor leads to "
+    "are those of the list as it was when its first page was asked for, whatever comes in meanwhile, and a period "
+    "relative to now stays relative to then."
+)
 class Analytics(Acquisition, Conversions, EventFigures, SessionFigures):
     @resolved("The period that counts.")
     def period(self) -> AnalyticsPeriod:
@@ -170,12 +173,11 @@ class Analytics(Acquisition, Conversions, EventFigures, SessionFigures):
         wanted = selected(info, "nodes") | selected(info, "edges", "node")
         names = tuple(dimension.value for dimension in by)
 
-        def asked(ctx: Ctx) -> list[Question[Any] | None]:
-            text = to_text(search, "search")
-            return page_asked(self.scope, names, order_by.value, first, after, text, wanted)
+        cursors = "endCursor" in selected(info, "pageInfo") or "cursor" in selected(info, "edges")
+        page = BreakdownPage(names, order_by.value, first, after, to_text(search, "search"), wanted, cursors)
 
-        rows, whole = await self.figures(info, asked)
-        return page_of(names, order_by.value, first, rows, whole)
+        rows, whole = await self.figures(info, lambda ctx: page.questions(ctx, self))
+        return page.connection(rows, whole)
 
     @resolved("Custom events over time, as columns.")
     async def event_series(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
@@ -11,7 +12,7 @@ from app.context import Actor, Ctx, Runtime
 from app.errors import AppError
 from app.stats import plan
 from app.stats.questions import Question
-from app.stats.scope import Asked, Scope, open_scopes
+from app.stats.scope import Opening, Scope, open_scopes
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -87,18 +88,23 @@ class Together(Generic[Q, A]):
         return [one if isinstance(one, AppError) else next(answers) for one in prepared]
 
 
-Scopes = Together[Asked, Scope]
+# A scope, and when it was opened.
+Scopes = Together[Opening, tuple[Scope, dt.datetime]]
 Figures = Together[Sequence[Question[Any] | None], list[Any]]
 
 
 def scopes(runtime: Runtime) -> Scopes:
     """Opens scopes."""
-    return Together(runtime, open_scopes)
+    return Together(runtime, _opened)
 
 
 def figures(runtime: Runtime) -> Figures:
     """Answers some questions of a field at once, None to what is None."""
     return Together(runtime, _answers)
+
+
+def _opened(ctx: Ctx, asked: Sequence[Opening]) -> list[tuple[Scope, dt.datetime] | AppError]:
+    return [one if isinstance(one, AppError) else (one, ctx.now) for one in open_scopes(ctx, asked)]
 
 
 def _answers(ctx: Ctx, asked: Sequence[Sequence[Question[Any] | None]]) -> list[list[Any] | AppError]:

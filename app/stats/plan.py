@@ -26,10 +26,11 @@ from app.paging import Key, Window, following, windowed
 from app.sql import contains, ordinal
 from app.stats import fields, groups
 from app.stats.channels import SOURCE, by_channel
-from app.stats.filters import Filter, condition
+from app.stats.filters import condition
 from app.stats.measures import MEASURES, Summary, counts
 from app.stats.period import Period, Unit
 from app.stats.questions import BreakdownRow, OverTime, Question, Ranking, Series, Totals
+from app.stats.scope import Scope
 from app.tables import SESSION_COLUMNS, event, event_data
 
 A = TypeVar("A")
@@ -78,7 +79,7 @@ def _scans(questions: Iterable[_Asked]) -> list[_Scan]:
     scans: list[_Scan] = []
     for question in dict.fromkeys(questions):
         if not any(scan.takes(question) for scan in scans):
-            scans.append(_Scan(question.scope.where, _kind(question)))
+            scans.append(_Scan(question.scope, _kind(question)))
             scans[-1].takes(question)
     return scans
 
@@ -126,8 +127,8 @@ class _Scan:
     the period before are of two spans, however many websites they are about.
     """
 
-    def __init__(self, where: Filter | None, kind: object) -> None:
-        self._where = where
+    def __init__(self, like: Scope, kind: object) -> None:
+        self._like = like  # filter and last write that counts are those of all its questions
         self._kind = kind
         self._spans: list[dict[UUID, _Range]] = []
         self._sites: set[UUID] = set()
@@ -137,7 +138,8 @@ class _Scan:
     def takes(self, question: _Asked) -> bool:
         """Take the question if it fits; whether it did."""
         scope = question.scope
-        if (scope.where, _kind(question)) != (self._where, self._kind):
+        like = self._like
+        if (scope.where, scope.upto, _kind(question)) != (like.where, like.upto, self._kind):
             return False
         site, span_range = scope.website_id, (scope.start, scope.period.end)
         span = self._span_for(site, span_range)
@@ -209,16 +211,16 @@ class _Scan:
 
     def _conditions(self) -> list[ColumnElement[bool]]:
         ranges = sa.or_(*(_within(span, event) for span in self._spans))
-        conditions = [ranges]
+        conditions = [ranges, *self._like.stored(event)]
         if len(self._spans) > 1 or len(set(self._spans[0].values())) > 1:
             # Says nothing new, but in a form by which an engine knows at once where not to look.
             hull = _hull(self._spans)
             conditions.append(_within(dict.fromkeys(self._sites, hull), event))
         if (event_type := self._event_type()) is not None:
             conditions.append(event.c.event_type == event_type)
-        if self._where is not None:
+        if self._like.where is not None:
             data = sa.or_(*(_within(span, event_data) for span in self._spans))
-            conditions.append(condition(self._where, data))
+            conditions.append(condition(self._like.where, sa.and_(data, *self._like.stored(event_data))))
         return conditions
 
     def _event_type(self) -> int | None:

@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import ColumnElement
 from app import access
 from app.context import Ctx
 from app.errors import AppError
-from app.stats.filters import And, Filter, condition
+from app.stats.filters import And, Filter, condition, until
 from app.stats.period import Period
 from app.stats.zones import UTC
 from app.tables import event, event_data
@@ -21,12 +21,16 @@ from app.tables import event, event_data
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`period` is what was asked for; what lies before the website's last reset is never counted."""
+    """`period` is what was asked for; what lies before the website's last reset is never counted.
+
+    `upto` is the number of the last write to the event store that counts, None if all do.
+    """
 
     website_id: UUID
     period: Period
     where: Filter | None
     reset_at: dt.datetime | None
+    upto: int | None = None
 
     @property
     def start(self) -> dt.datetime:
@@ -36,6 +40,10 @@ class Scope:
     def over(self, period: Period) -> Scope:
         """The same website and filter over another period."""
         return replace(self, period=period)
+
+    def until(self, write: int) -> Scope:
+        """The same as the event store had it after a write: what it stored later counts nowhere, whatever its time."""
+        return replace(self, upto=write, where=None if self.where is None else until(self.where, write))
 
     def narrowed(self, where: Filter) -> Scope:
         """The same website and period, and of what counts only what matches this filter too."""
@@ -48,7 +56,12 @@ class Scope:
             columns.website_id == self.website_id,
             columns.created_at >= self.start,
             columns.created_at <= self.period.end,
+            *self.stored(table),
         ]
+
+    def stored(self, table: sa.Table) -> list[ColumnElement[bool]]:
+        """The condition of what was in the store in time, for any of its tables; none if everything counts."""
+        return [] if self.upto is None else [table.c.stored_in <= self.upto]
 
     def rows(self, event_type: int | None = None) -> list[ColumnElement[bool]]:
         """The conditions of the events that count, all of them or those of one type."""
@@ -68,7 +81,7 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Opening:
     """What a scope is to be opened of."""
 
     website_id: UUID
@@ -81,13 +94,13 @@ def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None 
 
     Raises as `access.view_website`, and Invalid for a filter that makes no sense.
     """
-    [opened] = open_scopes(ctx, [Asked(website_id, period, where)])
+    [opened] = open_scopes(ctx, [Opening(website_id, period, where)])
     if isinstance(opened, AppError):
         raise opened
     return opened
 
 
-def open_scopes(ctx: Ctx, asked: Sequence[Asked]) -> list[Scope | AppError]:
+def open_scopes(ctx: Ctx, asked: Sequence[Opening]) -> list[Scope | AppError]:
     """The scopes of many questions, in order, each on its own terms: what `open_scope` would raise stands for it."""
     access.remember_websites(ctx, [one.website_id for one in asked])
     opened = [_opened(ctx, one) for one in asked]
@@ -99,7 +112,7 @@ def open_scopes(ctx: Ctx, asked: Sequence[Asked]) -> list[Scope | AppError]:
     ]
 
 
-def _opened(ctx: Ctx, asked: Asked) -> Scope | AppError:
+def _opened(ctx: Ctx, asked: Opening) -> Scope | AppError:
     try:
         scope = _scope(ctx, asked.website_id, asked.period, asked.where)
         condition(asked.where)  # what makes no sense is refused here, before anything is computed
