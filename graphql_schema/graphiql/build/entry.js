@@ -7,9 +7,13 @@ import { GraphQLError, Kind, OperationTypeNode, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
+import { demandFilled, learn, Newcomer } from './newcomer.js';
 
 const root = document.getElementById('graphiql');
 const { endpoint, examples } = JSON.parse(root.dataset.config);
+
+// Tabs hold passwords and tokens: they live as long as the browser tab and survive a reload in it.
+const storage = window.sessionStorage;
 
 // Dialogs and menus add one <style> element while open (it stops the page behind them from scrolling).
 // The nonce of our own style sheet admits it, so that the policy needs no 'unsafe-inline'.
@@ -42,7 +46,7 @@ function subscribe(params, headers) {
   };
 }
 
-async function request(params, headers) {
+async function post(params, headers) {
   const response = await fetch(endpoint, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'application/json', ...headers },
@@ -57,6 +61,12 @@ async function request(params, headers) {
   }
 }
 
+async function request(params, headers) {
+  const answer = await post(params, headers);
+  await learn(answer, storage, post);
+  return answer;
+}
+
 function operationsOf(query) {
   try {
     return parse(query).definitions.filter(({ kind }) => kind === Kind.OPERATION_DEFINITION);
@@ -69,6 +79,7 @@ function operationsOf(query) {
 // What GraphiQL knows of the document, its operation's name included, lags behind the editor by a moment: run
 // right after a change of tabs, it asks for the operation of the tab before. The text itself is what counts.
 function fetcher(params, { headers = {} } = {}) {
+  demandFilled(params, headers);
   const operations = operationsOf(params.query);
   const operationName = operations.length === 1 ? operations[0].name?.value : params.operationName;
   const chosen = operations.find(({ name }) => name?.value === operationName);
@@ -76,16 +87,23 @@ function fetcher(params, { headers = {} } = {}) {
   return ask({ ...params, operationName }, headers);
 }
 
-const asJson = (value) => (value && Object.keys(value).length ? JSON.stringify(value, null, 2) : undefined);
+const inline = (value) => JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ');
+
+/** JSON with a line for each key, and for each element of a list under one: the editors are low. */
+function asJson(value) {
+  if (!value) return undefined;
+  const lines = Object.entries(value).map(([key, member]) => {
+    const items = Array.isArray(member) ? `[\n    ${member.map(inline).join(',\n    ')}\n  ]` : inline(member);
+    return `  ${JSON.stringify(key)}: ${items}`;
+  });
+  return `{\n${lines.join(',\n')}\n}`;
+}
 
 const tabs = examples.map(({ query, variables, headers }) => ({
   query: query.join('\n'),
   variables: asJson(variables),
   headers: asJson(headers),
 }));
-
-// Tabs hold passwords and tokens: they live as long as the browser tab and survive a reload in it.
-const storage = window.sessionStorage;
 
 // At the first visit GraphiQL 4 fills the editors from storage, not from the first tab: its variables would
 // stay empty, and a reload would open one more, empty tab.
@@ -107,6 +125,6 @@ createRoot(root).render(
       inputValueDeprecation: true,
       schemaDescription: true,
     },
-    createElement(GraphiQL.Logo, null, 'Dashi'),
+    createElement(GraphiQL.Logo, null, 'Dashi', createElement(Newcomer, { storage })),
   ),
 );
