@@ -14,6 +14,7 @@ from app import auth
 from app.context import ANONYMOUS, Actor, Ctx, Runtime
 from app.errors import TooMany
 from app.ingest.collect import Collector, Request
+from app.live.hub import Live
 from app.security import Keys
 from graphql_schema.loaders import Loaders
 
@@ -32,6 +33,7 @@ class Context:
 
     runtime: Runtime
     collector: Collector
+    live: Live
     request: Request
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
@@ -76,7 +78,8 @@ async def open_context(connection: HTTPConnection) -> Context:
         name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(connection.headers.raw)
     }
     peer = connection.client.host if connection.client else ""
-    return Context(runtime, state.collector, Request(headers, peer), await _identify(runtime.keys, headers))
+    actor = await _identify(runtime.keys, headers)
+    return Context(runtime, state.collector, state.live, Request(headers, peer), actor)
 
 
 def _names_someone(headers: Mapping[str, str]) -> bool:

@@ -1,0 +1,59 @@
+"""From the thread that tells to the task that sends: what a subscription of the core is to an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
+
+from app.live.hub import Live, Stopping
+from app.live.mailbox import Mailbox
+from app.live.questions import Opening
+from graphql_schema.context import Context
+
+T = TypeVar("T")
+
+
+class Pushes(AsyncIterator[T], Generic[T]):
+    """The values of one subscription, each shaped when it is taken.
+
+    A class rather than a generator: one that was never begun would not be told that it is over.
+    """
+
+    def __init__(self, live: Live, shape: Callable[[Any], T]) -> None:
+        self._live = live
+        self._shape = shape
+        self._loop = asyncio.get_running_loop()
+        self._news = asyncio.Event()
+
+    @classmethod
+    async def opened(
+        cls, context: Context, opening: Opening, mailbox: Mailbox, shape: Callable[[Any], T]
+    ) -> Pushes[T]:
+        """Follow what `opening` makes. Raises what it raises, and as `Live.subscribe`."""
+        question = await context.run(opening)
+        pushes = cls(context.live, shape)
+        pushes._subscription = context.live.subscribe(
+            context.actor, opening, question, mailbox, pushes._wake
+        )
+        return pushes
+
+    def _wake(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed, and whoever waited is gone
+            self._loop.call_soon_threadsafe(self._news.set)
+
+    async def __anext__(self) -> T:
+        while True:
+            self._news.clear()
+            try:
+                value = self._subscription.take()
+            except Stopping:
+                # No end that the protocol knows: clients take it for a broken line and come again.
+                raise asyncio.CancelledError from None
+            if value is not None:
+                return self._shape(value)
+            await self._news.wait()
+
+    async def aclose(self) -> None:
+        self._live.unsubscribe(self._subscription)
