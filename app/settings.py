@@ -65,7 +65,9 @@ class Settings(BaseSettings):
     graphql_max_aliases: int = Field(50, ge=1, description="Most aliases in a GraphQL document.")
     graphql_max_tokens: int = Field(2000, ge=100, description="Most tokens in a GraphQL document.")
     subscriptions_per_actor: int = Field(
-        100, ge=1, description="Subscriptions of one user, key or opened share link at a time, in one process."
+        100,
+        ge=1,
+        description="Subscriptions of one user, key or opened share link at a time, in one process.",
     )
     subscriptions_total: int = Field(2000, ge=1, description="Subscriptions at a time, in one process.")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from app.live.hub import Live, Stopping
+from app.live.hub import Stopping, Subscription
 from app.live.mailbox import Mailbox
 from app.live.questions import Opening
 from graphql_schema.context import Context
@@ -21,11 +22,14 @@ class Pushes(AsyncIterator[T], Generic[T]):
     A class rather than a generator: one that was never begun would not be told that it is over.
     """
 
-    def __init__(self, live: Live, shape: Callable[[Any], T]) -> None:
-        self._live = live
+    def __init__(
+        self, shape: Callable[[Any], T], subscribe: Callable[[Callable[[], None]], Subscription]
+    ) -> None:
+        """`subscribe` takes what is to be called when there is something new."""
         self._shape = shape
         self._loop = asyncio.get_running_loop()
         self._news = asyncio.Event()
+        self._subscription = subscribe(self._wake)
 
     @classmethod
     async def opened(
@@ -33,11 +37,7 @@ class Pushes(AsyncIterator[T], Generic[T]):
     ) -> Pushes[T]:
         """Follow what `opening` makes. Raises what it raises, and as `Live.subscribe`."""
         question = await context.run(opening)
-        pushes = cls(context.live, shape)
-        pushes._subscription = context.live.subscribe(
-            context.actor, opening, question, mailbox, pushes._wake
-        )
-        return pushes
+        return cls(shape, partial(context.live.subscribe, context.actor, opening, question, mailbox))
 
     def _wake(self) -> None:
         with suppress(RuntimeError):  # the loop is closed, and whoever waited is gone
@@ -56,4 +56,4 @@ class Pushes(AsyncIterator[T], Generic[T]):
             await self._news.wait()
 
     async def aclose(self) -> None:
-        self._live.unsubscribe(self._subscription)
+        self._subscription.leave()

@@ -6,7 +6,7 @@ Cross-site requests need no further defence: there are no cookies, the actor com
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -20,15 +20,17 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.http.streaming import AsyncTextStream
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from app.settings import Settings
+from graphql_schema import sse
 from graphql_schema.context import Context, open_context
 from graphql_schema.graphiql_page import graphiql_response, graphiql_routes
 from graphql_schema.schema import make_schema
+from graphql_schema.sockets import MOST_OPERATIONS, SocketHandler
 
 _HANDSHAKE: Final = timedelta(seconds=10)
-_MOST_OPERATIONS: Final = 20  # of one socket at the same time
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Cache-Control": "no-store",
@@ -69,14 +71,15 @@ class GraphQLView(GraphQL[Context, None]):
     """The ASGI application of the endpoint."""
 
     request_adapter_class = _BoundedRequest
+    graphql_transport_ws_handler_class = SocketHandler
 
     def __init__(self, settings: Settings, path: str) -> None:
         super().__init__(
             make_schema(settings),
             # The legacy protocol lets a client run operations before it has said who it is.
-            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             connection_init_wait_timeout=_HANDSHAKE,
-            max_subscriptions_per_connection=_MOST_OPERATIONS,
+            max_subscriptions_per_connection=MOST_OPERATIONS,
             graphql_ide="graphiql" if settings.graphiql else None,
         )
         self._path = path
@@ -128,6 +131,12 @@ class GraphQLView(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> str:
         return orjson.dumps(data).decode()  # text: a socket would send bytes as a binary frame
+
+    def _stream_result(self, request: Request, result: Any, transport: Any) -> AsyncTextStream:
+        def shown(one: Any) -> Awaitable[GraphQLHTTPResponse]:
+            return self.process_result(request, one)
+
+        return lambda: sse.events(result, shown, self.encode_json, transport)
 
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator
-from typing import Annotated
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, TypeVar
 
 import strawberry
 
@@ -23,7 +23,15 @@ from graphql_schema.pushes import Pushes
 from graphql_schema.selection import selected
 from graphql_schema.types import Int64, entity_id
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _WebsiteId = Annotated[strawberry.ID, strawberry.argument(description="The id of the website, a UUID.")]
+
+
+def followed(description: str) -> Callable[[F], F]:
+    """As `resolved`, of a field whose values are pushed."""
+    decorator: Callable[[F], F] = strawberry.subscription(description=description)
+    return decorator
 
 
 @strawberry.type(description="Events that were stored since the last push.")
@@ -63,8 +71,8 @@ class LiveTotals:
     "with is gone, and nothing is pushed after that. `unavailable` and `too-many` may work later."
 )
 class Subscription:
-    @strawberry.subscription(
-        description="Visitors with any event in the last five minutes: their number at once, then whenever it is another "
+    @followed(
+        "Visitors with any event in the last five minutes: their number at once, then whenever it is another "
         "one, at most once a second."
     )
     async def active_visitors(self, info: Info, website_id: _WebsiteId) -> AsyncIterator[Int64]:
@@ -73,8 +81,8 @@ class Subscription:
 
         return await Pushes.opened(info.context, opening, Latest(), Int64)
 
-    @strawberry.subscription(
-        description="Page views and custom events, each once, as they are stored: several in one push if they come "
+    @followed(
+        "Page views and custom events, each once, as they are stored: several in one push if they come "
         "together. Nothing is pushed at first."
     )
     async def events(
@@ -93,8 +101,8 @@ class Subscription:
 
         return await Pushes.opened(info.context, opening, Feed(), EventPush.of)
 
-    @strawberry.subscription(
-        description="Figures of a period: at once, then whenever one of those selected is another, at most once a second. "
+    @followed(
+        "Figures of a period: at once, then whenever one of those selected is another, at most once a second. "
         "A period that is relative to now moves on, also while nothing happens. Figures that take long are taken less "
         "often: they take a tenth of the time, at most, but every half minute."
     )
@@ -115,9 +123,6 @@ class Subscription:
             fixed = to_period(period, ctx.now)
             zone = UTC if period.timezone is None else time_zone(period.timezone)
             sliding = None if period.last is None else Sliding(period.last, zone)
-            return questions.follow_totals(
-                ctx, site, sliding or fixed, to_filter(ctx, site, where), measures
-            )
+            return questions.follow_totals(ctx, site, sliding or fixed, to_filter(ctx, site, where), measures)
 
         return await Pushes.opened(info.context, opening, Latest(), LiveTotals.of)
-

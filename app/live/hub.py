@@ -17,7 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from app.context import SYSTEM, Actor, Kind, Runtime
-from app.errors import AppError, TooMany, Unavailable
+from app.errors import TooMany, Unavailable
 from app.live.agenda import Agenda
 from app.live.mailbox import Mailbox
 from app.live.questions import Answer, Opening, Question
@@ -55,6 +55,7 @@ class Subscription:
     wake: Callable[[], None]
     checked: float
     asked: _Asked
+    live: Live
     ended: Exception | None = None
 
     def take(self) -> Any | None:
@@ -62,6 +63,10 @@ class Subscription:
         if self.ended:
             raise self.ended
         return self.mailbox.take()
+
+    def leave(self) -> None:
+        """Follow no longer. One that has ended may leave too."""
+        self.live.unsubscribe(self)
 
 
 @dataclass(eq=False, slots=True)
@@ -113,7 +118,7 @@ class Live:
             if self.count >= settings.subscriptions_total:
                 raise TooMany("The server has as many subscriptions as it takes")
             now = time.monotonic()
-            subscription = Subscription(actor, opening, mailbox, wake, now, _Asked(question))
+            subscription = Subscription(actor, opening, mailbox, wake, now, _Asked(question), self)
             self.count += 1
             self._of_actor[who] += 1
             self._attach(subscription, question)
@@ -317,9 +322,7 @@ class Live:
         with self._changed:
             now = time.monotonic()
             asked.busy = False
-            asked.resting_until = now + max(
-                asked.question.pause, min(_LONGEST_REST, _REST * (now - began))
-            )
+            asked.resting_until = now + max(asked.question.pause, min(_LONGEST_REST, _REST * (now - began)))
             if not asked.subscriptions:
                 return
             if asked.told:

@@ -167,9 +167,7 @@ def _until(ctx: Ctx, scope: Scope, sliding: Sliding) -> dt.datetime | None:
     if sliding.name is Last.YESTERDAY:
         return leaves
     # Senders may date their hits ahead; these come in when it is their time.
-    enters = _earliest(
-        ctx, [event.c.website_id == scope.website_id, event.c.created_at > scope.period.end]
-    )
+    enters = _earliest(ctx, [event.c.website_id == scope.website_id, event.c.created_at > scope.period.end])
     return min((at for at in (leaves, enters) if at is not None), default=None)
 
 
