@@ -38,10 +38,13 @@ class Context:
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
     logins: int = 0  # passwords tried so far by this request or socket
-    loaders: Loaders = field(init=False)
+    _loaders: Loaders | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        self.loaders = Loaders(self.run)
+    @property
+    def loaders(self) -> Loaders:
+        if self._loaders is None:
+            self._loaders = Loaders(self.run)
+        return self._loaders
 
     async def run(self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one verb of the core as the actor who asks."""

@@ -28,7 +28,8 @@ class Pushes(AsyncIterator[T], Generic[T]):
         """`subscribe` takes what is to be called when there is something new."""
         self._shape = shape
         self._loop = asyncio.get_running_loop()
-        self._news = asyncio.Event()
+        # An event would keep a queue of those who wait for it: 760 bytes, and it is one at most.
+        self._news = self._loop.create_future()
         self._subscription = subscribe(self._wake)
 
     @classmethod
@@ -41,11 +42,16 @@ class Pushes(AsyncIterator[T], Generic[T]):
 
     def _wake(self) -> None:
         with suppress(RuntimeError):  # the loop is closed, and whoever waited is gone
-            self._loop.call_soon_threadsafe(self._news.set)
+            self._loop.call_soon_threadsafe(self._stir)
+
+    def _stir(self) -> None:
+        if not self._news.done():
+            self._news.set_result(None)
 
     async def __anext__(self) -> T:
         while True:
-            self._news.clear()
+            # Before it is looked: what comes meanwhile is news.
+            self._news = self._loop.create_future()
             try:
                 value = self._subscription.take()
             except Stopping:
@@ -53,7 +59,7 @@ class Pushes(AsyncIterator[T], Generic[T]):
                 raise asyncio.CancelledError from None
             if value is not None:
                 return self._shape(value)
-            await self._news.wait()
+            await self._news
 
     async def aclose(self) -> None:
         self._subscription.leave()

@@ -15,8 +15,8 @@ from cross_web import HTTPException, StarletteRequestAdapter
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse
@@ -49,9 +49,20 @@ def mount_graphql(app: FastAPI, settings: Settings) -> None:
     path = f"{settings.base_path}/graphql"
     view = GraphQLView(settings, path)
     app.router.routes.append(Route(path, view, include_in_schema=False))
-    app.router.routes.append(WebSocketRoute(path, view))
+    app.add_middleware(_SocketDoor, view=view, path=path)
     if settings.graphiql:
         app.router.routes.extend(graphiql_routes(path))
+
+
+class _SocketDoor:
+    """Leads sockets to the endpoint: on the way through FastAPI each would keep 4 KB of what it passed."""
+
+    def __init__(self, app: ASGIApp, view: GraphQLView, path: str) -> None:
+        self._app, self._view, self._path = app, view, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        to = self._view if scope["type"] == "websocket" and scope["path"] == self._path else self._app
+        await to(scope, receive, send)
 
 
 class _BoundedRequest(StarletteRequestAdapter):

@@ -44,6 +44,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         if message["type"] == "connection_init" and message.get("payload") is None:
             message = {"type": "connection_init"}  # null is as good as nothing
         await super().handle_message(message)
+        if self.connection_acknowledged and self.connection_init_timeout_task:
+            # Cancelled long ago, it would hold on to what it was cancelled in.
+            self.connection_init_timeout_task = None
 
     async def handle_subscribe(self, message: Any) -> None:
         if (

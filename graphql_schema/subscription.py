@@ -10,7 +10,6 @@ import strawberry
 
 from app.context import Ctx
 from app.live import questions
-from app.live.hub import CHECK_VALID
 from app.live.mailbox import MOST_AT_ONCE, MOST_WAITING, Feed, Latest, Push
 from app.live.questions import Figures, Question, Sliding
 from app.stats.zones import UTC, time_zone
@@ -66,9 +65,10 @@ class LiveTotals:
 
 
 @strawberry.type(
-    description="What is pushed when it changes. Whether you may still see it is checked while it runs: a subscription "
-    f"ends with an error within {CHECK_VALID:.0f} seconds after its website, your access to it, or what you logged in "
-    "with is gone, and nothing is pushed after that. `unavailable` and `too-many` may work later."
+    description="What is pushed when it changes. Whether you may still see it is checked while it runs: within 20 seconds "
+    "(or what SUBSCRIPTION_CHECK_SECONDS says) after its website, your access to it, or what you logged in with is gone, "
+    "a subscription ends with an error, and nothing is pushed after that. After `unavailable` and `too-many` it may "
+    "work later."
 )
 class Subscription:
     @followed(

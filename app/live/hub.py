@@ -26,10 +26,6 @@ from app.stored import MOST, Stored
 
 log = logging.getLogger("dashi.live")
 
-# Seconds between two checks whether a subscriber may still follow what it follows.
-CHECK_EVERY: Final = 10.0
-# Nothing is told to anyone whose last check is more seconds ago: where checks lag, telling waits for them.
-CHECK_VALID: Final = 15.0
 # A question that takes long rests this many times as long, so that those who follow cannot keep the store busy, but
 # not for more seconds than this.
 _REST: Final = 9
@@ -95,6 +91,8 @@ class Live:
         self._of_actor: Counter[Hashable] = Counter()
         self._agenda: Agenda[Subscription | _Asked] = Agenda()
         self._thread: threading.Thread | None = None
+        # Nothing is told to anyone whose last check is more seconds ago, and nobody goes on without one for longer.
+        self._check_every = runtime.settings.subscription_check_seconds
         self._following = False
         self._closed = False
         self.count = 0
@@ -122,7 +120,7 @@ class Live:
             self.count += 1
             self._of_actor[who] += 1
             self._attach(subscription, question)
-            self._agenda.put(subscription, now + CHECK_EVERY)
+            self._agenda.put(subscription, now + self._check_every)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live", daemon=True)
                 self._thread.start()
@@ -259,10 +257,16 @@ class Live:
                 if self._closed:
                     return
             assert thing is not None  # noqa: S101 - tells mypy what the loop says
-            if isinstance(thing, Subscription):
-                self._check(thing)
-            else:
+            if not isinstance(thing, Subscription):
                 self._ask(thing)
+            elif self._check_is_due(thing):
+                self._check(thing)
+            else:  # it was checked before it was told something
+                with self._changed:
+                    self._agenda.put(thing, thing.checked + self._check_every)
+
+    def _check_is_due(self, subscription: Subscription) -> bool:
+        return time.monotonic() >= subscription.checked + self._check_every
 
     def _check(self, subscription: Subscription) -> bool:
         """Whether the subscriber may still follow; one who may not is ended."""
@@ -270,7 +274,7 @@ class Live:
             question = self._runtime.call(subscription.actor, subscription.opening)
         except Unavailable as error:
             with self._changed:
-                if time.monotonic() - subscription.checked > CHECK_VALID:
+                if time.monotonic() - subscription.checked > 2 * self._check_every:
                     self._end(subscription, error)
                 elif subscription in subscription.asked.subscriptions:
                     self._agenda.put(subscription, time.monotonic() + _RETRY)
@@ -283,7 +287,7 @@ class Live:
             if subscription not in subscription.asked.subscriptions:
                 return False
             subscription.checked = time.monotonic()
-            self._agenda.put(subscription, subscription.checked + CHECK_EVERY)
+            self._agenda.put(subscription, subscription.checked + self._check_every)
             if repr(question) != repr(subscription.asked.question):
                 # A segment that it is filtered by is another now.
                 self._detach(subscription)
@@ -345,7 +349,7 @@ class Live:
                 asked.answer = answer
             told = list(asked.subscriptions) if lost or (answer is not None and not same) else []
         for subscription in told:
-            if time.monotonic() - subscription.checked > CHECK_VALID and not self._check(subscription):
+            if self._check_is_due(subscription) and not self._check(subscription):
                 continue
             if lost:
                 subscription.mailbox.put(None)

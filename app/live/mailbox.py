@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 from app.live.questions import Happened
 from app.stats.event_rows import Datum, EventRow
@@ -30,16 +28,19 @@ class Push:
 class Latest:
     """The latest value alone: one that was not taken is replaced."""
 
+    __slots__ = ("_values",)
+
     def __init__(self) -> None:
-        self._values: deque[Any] = deque(maxlen=1)
+        self._values: list[Any] = []
 
     def put(self, value: Any) -> None:
-        self._values.append(value)
+        # Another list, so that a value which is being taken at this moment takes not this one with it.
+        self._values = [value]
 
     def take(self) -> Any | None:
         """The value, None if there is none that was not taken already."""
         try:
-            return self._values.popleft()
+            return self._values.pop()
         except IndexError:
             return None
 
@@ -47,9 +48,11 @@ class Latest:
 class Feed:
     """Events in order, up to MOST_WAITING of them: beyond it the oldest are left out, and counted."""
 
+    __slots__ = ("_events", "_lock", "_missed")
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._events: deque[tuple[EventRow, Sequence[Datum]]] = deque()
+        self._events: list[tuple[EventRow, Sequence[Datum]]] = []
         self._missed: int | None = 0
 
     def put(self, happened: Happened | None) -> None:
@@ -58,21 +61,19 @@ class Feed:
             if happened is None:
                 self._missed = None
                 return
-            none: dict[UUID, Sequence[Datum]] = {}
-            data = happened.data or none
-            self._events.extend((row, data.get(row.event_id, ())) for row in happened.events)
-            while len(self._events) > MOST_WAITING:
-                self._events.popleft()
-                if self._missed is not None:
-                    self._missed += 1
+            self._events += ((row, happened.data.get(row.event_id, ())) for row in happened.events)
+            left_out = max(0, len(self._events) - MOST_WAITING)
+            del self._events[:left_out]
+            if self._missed is not None:
+                self._missed += left_out
 
     def take(self) -> Push | None:
         """Up to MOST_AT_ONCE events, None if nothing was put since."""
         with self._lock:
             if not self._events and self._missed == 0:
                 return None
-            count = min(len(self._events), MOST_AT_ONCE)
-            push = Push([self._events.popleft() for _ in range(count)], self._missed)
+            push = Push(self._events[:MOST_AT_ONCE], self._missed)
+            del self._events[:MOST_AT_ONCE]
             self._missed = 0
             return push
 
