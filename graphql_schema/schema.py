@@ -15,6 +15,7 @@ from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
 from graphql_schema.limits import OneOperation, ParsedOnce, ValidatedOnce, extent_rule
 from graphql_schema.mutation import Mutation
 from graphql_schema.query import Query
+from graphql_schema.subscription import Subscription
 from graphql_schema.types import SCALARS
 
 
@@ -38,6 +39,7 @@ def make_schema(settings: Settings) -> Schema:
     schema = Schema(
         Query,
         Mutation,
+        Subscription,
         config=StrawberryConfig(
             scalar_map={**SCALARS, PropertyValue: PROPERTY_VALUE},
             # Suggestions would tell what introspection is not to tell.
