@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from tests.populate import A
+from tests.populate import A, B, Visitor
 from tests.server import PASSWORD, Server
 
 # The server takes the default agent, HeadlessChrome, for a bot and would drop the tracked event.
@@ -20,7 +20,7 @@ AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
 )
 EDITOR = ".graphiql-editor-tool .graphiql-editor:not(.hidden) .CodeMirror"
-TABS = ["LogIn", "Overview", "Funnel", "Websites", "Track"]
+TABS = ["LogIn", "Overview", "Funnel", "Live", "Websites", "Track"]
 RESULT = ".result-window .CodeMirror"
 
 
@@ -74,6 +74,16 @@ class GraphiQL:
         # Playwright evaluates an expression, but not a function, with the `eval` that the policy forbids.
         self.page.wait_for_function(f"() => document.querySelector('{RESULT}').CodeMirror.getValue() !== ''")
         return json.loads(self.page.locator(RESULT).evaluate("node => node.CodeMirror.getValue()"))
+
+    def shows(self, expected: Any) -> None:
+        """Waits until the result pane shows this."""
+        self.page.wait_for_function(
+            f"""expected => {{
+                const text = document.querySelector('{RESULT}').CodeMirror.getValue();
+                return text !== '' && JSON.stringify(JSON.parse(text)) === expected;
+            }}""",
+            arg=json.dumps(expected, separators=(",", ":")),
+        )
 
 
 @pytest.fixture
@@ -158,6 +168,28 @@ def test_after_the_login_every_tab_just_runs(graphiql: GraphiQL, live: Server) -
     track = graphiql.run()["data"]["track"]
     assert (track["accepted"], track["dropped"]) == (True, None)
     assert [row["event_name"] for row in live.events(site)] == ["", "add-to-cart", "purchase", "signup"]
+
+
+def test_live_visitors_until_another_tab_is_opened(graphiql: GraphiQL, live: Server) -> None:
+    somebody = newcomer(live, with_website=True)
+
+    def visit(visitor: Visitor) -> None:
+        payload = {"website": somebody.website, "url": "/", "hostname": "example.com"}
+        body = {"type": "event", "payload": payload}
+        live.client.post("/api/send", json=body, headers=visitor.headers).raise_for_status()
+
+    log_in(graphiql, somebody)
+    graphiql.open("Live")
+    with graphiql.page.expect_websocket() as socket:
+        assert graphiql.run() == {"data": {"activeVisitors": 0}}
+    for number, visitor in enumerate((A, B), 1):
+        visit(visitor)
+        graphiql.shows({"data": {"activeVisitors": number}})
+
+    with socket.value.expect_event("close"):
+        graphiql.open("Overview")
+    # A press on the button would have ended what was still running.
+    assert graphiql.run()["data"]["website"]["activeVisitors"] == 2
 
 
 def test_what_is_still_open_is_not_sent(graphiql: GraphiQL, live: Server) -> None:

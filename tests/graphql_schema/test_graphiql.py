@@ -134,6 +134,7 @@ def test_the_examples_are_the_page_s_tabs() -> None:
         "LogIn",
         "Overview",
         "Funnel",
+        "Live",
         "Websites",
         "Track",
     ]

@@ -100,7 +100,6 @@ def codes(kind: type[AppError]) -> set[str]:
 def test_every_code_is_in_the_table() -> None:
     written = re.findall(r"^\| `([a-z-]+)` \| \d{3} ", (ROOT / DOCUMENT).read_text("utf-8"), re.MULTILINE)
     assert errors.__doc__ is not None
-    # The last column but one of its table is a status where the code is its own.
     own = set(
         re.findall(r"`([a-z-]+)`", " ".join(re.findall(r"^\| (`.*?) \|", errors.__doc__, re.MULTILINE)))
     )
