@@ -265,6 +265,14 @@ def test_json_and_a_union(gave: Any) -> None:
     assert gave["remaining"] == [1.0, 1.0]
 
 
+def test_a_subscription(gave: Any) -> None:
+    """What is pushed first, and after the third hit, a page view of the visitor from the United States, is sent again."""
+    assert gave["pushes"] == [
+        {"visitors": 2, "pageviews": 3, "visitDuration": 60.0},
+        {"visitors": 2, "pageviews": 4, "visitDuration": 60.0},
+    ]
+
+
 def test_a_refusal_has_its_code(gave: Any) -> None:
     refused = gave["refused"]
     assert refused["data"] == {"website": None}

@@ -16,6 +16,7 @@ from dashi_client import (
     Dashi,
     EventFilter,
     EventPageWebsiteAnalyticsEvents,
+    FollowLiveTotals,
     GraphQLClientGraphQLMultiError,
     LastPeriod,
     PeriodInput,
@@ -57,7 +58,11 @@ async def page(client: Dashi, site: str, after: str | None) -> EventPageWebsiteA
 async def run(given: dict[str, Any]) -> dict[str, Any]:
     async with Dashi(given["url"]) as visitor:
         login = present((await visitor.log_in(given["username"], given["password"])).login)
-    async with Dashi(given["url"], headers={"Authorization": f"Bearer {login.token}"}) as client:
+    headers = {"Authorization": f"Bearer {login.token}"}
+    address = given["url"].replace("http", "ws", 1)
+    async with Dashi(
+        given["url"], headers=headers, ws_url=address, ws_connection_init_payload=headers
+    ) as client:
         added = await client.add_website(CreateWebsiteInput(name="Typed", domain="typed.example"))
         site: str = present(added.create_website).id
         hits = [TrackInput(website=site, **hit) for hit in given["hits"]]
@@ -80,6 +85,14 @@ async def run(given: dict[str, Any]) -> dict[str, Any]:
         visitors: list[int] = [step.visitors for step in steps]
         remaining: list[float | None] = [step.remaining for step in steps]
 
+        pushes: list[FollowLiveTotals] = []
+        following = client.follow(site=site, period=PERIOD)
+        async for push in following:
+            pushes.append(push.live_totals)
+            if len(pushes) == 2:
+                break
+            await client.collect([hits[2]])
+
         try:
             await client.dashboard(site="0", period=PERIOD)
         except GraphQLClientGraphQLMultiError as error:
@@ -94,6 +107,7 @@ async def run(given: dict[str, Any]) -> dict[str, Any]:
         "report": report.model_dump(mode="json", by_alias=True),
         "visitors": visitors,
         "remaining": remaining,
+        "pushes": [push.model_dump(mode="json", by_alias=True) for push in pushes],
         "refused": refused,
     }
 

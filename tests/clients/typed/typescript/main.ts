@@ -1,16 +1,20 @@
 // A program on the generated types: reads what it is to send as JSON from standard input, asks as it is typed to ask,
 // and writes what it was answered. `tsc --strict` refuses each line after a @ts-expect-error.
 import { text } from 'node:stream/consumers';
+import { createClient } from 'graphql-ws';
+import WebSocket from 'ws';
 import {
   AddWebsiteDocument,
   CollectDocument,
   DashboardDocument,
   EventPageDocument,
+  FollowDocument,
   LogInDocument,
   RunReportDocument,
   SaveReportDocument,
   type EventFilter,
   type EventPageQuery,
+  type FollowSubscription,
   type PeriodInput,
   type TrackInput,
   type TypedDocumentString,
@@ -108,6 +112,21 @@ const steps = result?.__typename === 'Funnel' ? result.steps : [];
 const visitors: number[] = steps.map((step) => step.visitors);
 const remaining: (number | null)[] = steps.map((step) => step.remaining);
 
+// Browsers have a WebSocket of their own; there `webSocketImpl` is left out.
+const live = createClient({
+  url: given.url.replace(/^http/, 'ws'),
+  connectionParams: { Authorization: `Bearer ${token}` },
+  webSocketImpl: WebSocket,
+});
+const pushes: FollowSubscription['liveTotals'][] = [];
+const query = FollowDocument.toString();
+for await (const push of live.iterate<FollowSubscription>({ query, variables: { site, period } })) {
+  pushes.push(present(push.data).liveTotals);
+  if (pushes.length === 2) break;
+  await data(CollectDocument, { hits: [{ ...present(given.hits[2]), website: site }] });
+}
+await live.dispose();
+
 const refused = await ask(DashboardDocument, { site: '0', period });
 
 // What must not compile, since the server would refuse it or the value may not be there.
@@ -129,5 +148,5 @@ export const mistakes = async (): Promise<void> => {
 };
 
 process.stdout.write(
-  JSON.stringify({ website, collected, dashboard, filtered, pages, report, visitors, remaining, refused }),
+  JSON.stringify({ website, collected, dashboard, filtered, pages, report, visitors, remaining, pushes, refused }),
 );
