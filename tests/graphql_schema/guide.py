@@ -7,6 +7,8 @@ What a block is for is said behind its language, where a reader does not see it:
 | `graphql` | asked, with what the section before it says of the caller: `anonymous`, `key`, `share`; else the token |
 | `sh` | run; the server's address stands for the document's |
 | `js` | run with Node; with a file's name it is kept under that name instead |
+| `js live` | run until all that is shown was printed; after each line a page is viewed |
+| `js feed` | the same, and a page is viewed again and again |
 | `json variables` | the variables of the operation before |
 | `json answer`, `text answer` | what came of the block before, whole |
 
@@ -18,9 +20,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, Queue
 from typing import Any
 
 from tests.markdown import Block
@@ -28,6 +34,7 @@ from tests.populate import A, B, C, Hit, happening, view
 from tests.server import PASSWORD, Server
 
 ADDRESS = "https://stats.example.com"
+PATIENCE = 20.0  # seconds
 NAME = re.compile(r"<[a-z][a-z ]*>")
 
 # What happened on the guide's website: three visitors on three days of November. Times are UTC, Berlin is an hour ahead.
@@ -59,7 +66,8 @@ class Guide:
         """The text with what its names stand for, sent to this server."""
         for name, value in self.names.items():
             text = text.replace(name, value)
-        return text.replace(ADDRESS, self.server.url).replace("wss://stats", "ws://stats")
+        text = text.replace(ADDRESS.replace("https", "wss"), self.server.url.replace("http", "ws"))
+        return text.replace(ADDRESS, self.server.url)
 
     def headers(self, said: str) -> dict[str, str]:
         if said == "anonymous":
@@ -81,6 +89,40 @@ class Guide:
     def node(self, block: Block) -> str:
         (self.directory / "snippet.mjs").write_text(self.known(block.text), "utf-8")
         return self._run(["node", "snippet.mjs"])
+
+    def follow(self, block: Block, lines: int) -> str:
+        """The first lines that a snippet without an end prints while pages are viewed."""
+        (self.directory / "snippet.mjs").write_text(self.known(block.text), "utf-8")
+        # Node has a WebSocket of its own from version 22 on.
+        (self.directory / "socket.mjs").write_text("globalThis.WebSocket ??= (await import('ws')).default;")
+        command = ["node", "--import", "./socket.mjs", "snippet.mjs"]
+        printed: Queue[str] = Queue()
+        with subprocess.Popen(command, cwd=self.directory, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            reading = threading.Thread(target=lambda: [printed.put(line) for line in process.stdout or ()])
+            reading.start()
+            try:
+                got = [self._printed(printed, process, block.said == "feed")]
+                while len(got) < lines:
+                    self._view()
+                    got.append(self._printed(printed, process, block.said == "feed"))
+            finally:
+                process.kill()
+                reading.join()
+        return "".join(got)
+
+    def _printed(self, printed: Queue[str], process: subprocess.Popen[str], viewing: bool) -> str:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and process.poll() is None:
+            if viewing:
+                self._view()
+            with suppress(Empty):
+                return printed.get(timeout=0.5)
+        raise AssertionError(f"nothing printed; the snippet ended with {process.poll()}")
+
+    def _view(self) -> None:
+        body = {"type": "event", "payload": {"website": self.names["<website id>"], "url": "/docs/start"}}
+        self.server.client.post("/api/send", json=body, headers=A.headers).raise_for_status()
 
     def keep(self, block: Block) -> None:
         (self.directory / block.said).write_text(self.known(block.text), "utf-8")
