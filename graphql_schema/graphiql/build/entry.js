@@ -7,7 +7,7 @@ import { GraphQLError, Kind, OperationTypeNode, parse } from 'graphql';
 import { createClient } from 'graphql-ws';
 import { createElement } from 'react';
 import { createRoot } from 'react-dom/client';
-import { demandFilled, learn, Newcomer } from './newcomer.js';
+import { demandFilled, learn, Newcomer, plainly } from './newcomer.js';
 
 const root = document.getElementById('graphiql');
 const { endpoint, examples } = JSON.parse(root.dataset.config);
@@ -38,7 +38,7 @@ function subscribe(params, headers) {
         // A refused connection arrives as a CloseEvent, which would print as {"isTrusted": true}.
         error: (cause) =>
           observer.error(
-            cause instanceof CloseEvent ? new Error(`Socket closed: ${cause.code} ${cause.reason}`.trim()) : cause,
+            cause instanceof CloseEvent ? plainly(`Socket closed: ${cause.code} ${cause.reason}`.trim()) : cause,
           ),
       });
       return { unsubscribe: stop };
@@ -57,7 +57,7 @@ async function post(params, headers) {
     return JSON.parse(text);
   } catch {
     // A proxy's error page is not JSON; its status says more than the parser's complaint.
-    throw new Error(`HTTP ${response.status} ${response.statusText}: ${text.slice(0, 200)}`);
+    throw plainly(`HTTP ${response.status} ${response.statusText}: ${text.slice(0, 200)}`);
   }
 }
 

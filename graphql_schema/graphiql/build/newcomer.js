@@ -23,11 +23,16 @@ export async function learn(answer, storage, ask) {
   storage.setItem(STORED, JSON.stringify({ '<token>': token, ...(website && { '<website id>': website }) }));
 }
 
+/** An error that is shown as its message alone: GraphiQL prints the stack of any other. */
+export function plainly(message) {
+  return Object.assign(new Error(message), { stack: undefined });
+}
+
 /** Refuses to send a placeholder: what the server says of it would not help. */
 export function demandFilled(params, headers) {
   const text = JSON.stringify([params.variables ?? {}, headers]);
   for (const [placeholder, advice] of Object.entries(PLACEHOLDERS)) {
-    if (text.includes(placeholder)) throw new Error(advice);
+    if (text.includes(placeholder)) throw plainly(advice);
   }
 }
 
