@@ -80,6 +80,21 @@ def test_everything_that_is_shown_is_answered_so(guide: Guide) -> None:
     assert ran >= 25
 
 
+def test_what_the_readme_asks_is_answered(own: Server) -> None:
+    site = own.graphql('{ websites(first: 1, search: "Acme") { nodes { id } } }')["data"]["websites"][
+        "nodes"
+    ][0]["id"]
+    variables = {"site": site, "period": {"last": "DAYS_7", "timezone": "Europe/Vienna"}}
+    asked = [block for block in blocks("README.md") if block.language == "graphql"]
+    assert len(asked) == 2
+    for block in asked:
+        answer = own.graphql(block.text, variables)
+        assert "errors" not in answer, (block.heading, answer)
+        assert answer["data"]["website"]["analytics"]
+    [shown] = [json.loads(block.text) for block in blocks("README.md") if block.language == "json"]
+    assert shown == variables | {"site": "<website id>"}
+
+
 def test_the_generators_are_set_up_as_the_tested_ones() -> None:
     files = {block.said: block.text for block in blocks(DOCUMENT) if block.said.endswith((".ts", ".toml"))}
     assert files == {
