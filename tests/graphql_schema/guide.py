@@ -4,7 +4,7 @@ What a block is for is said behind its language, where a reader does not see it:
 
 | block | is |
 | --- | --- |
-| `graphql` | asked, with what the section before it says of the caller: `anonymous`, `key`, `share`; else the token |
+| `graphql` | asked, with what the text before it says: `anonymous`, `key` or `share`, else the token; `work` asks for it |
 | `sh` | run; the server's address stands for the document's |
 | `js` | run with Node; with a file's name it is kept under that name instead |
 | `js live` | run until all that is shown was printed; after each line a page is viewed |
@@ -81,7 +81,11 @@ class Guide:
 
     def ask(self, block: Block, variables: str) -> Any:
         given = json.loads(self.known(variables))
-        return self.server.graphql(self.known(block.text), given, self.headers(block.said))
+        body = {"query": self.known(block.text), "variables": given}
+        said = block.said
+        if said == "work":
+            said, body = "", body | {"extensions": {"work": True}}
+        return self.server.client.post("/graphql", json=body, headers=self.headers(said)).json()
 
     def shell(self, block: Block) -> Any:
         return json.loads(self._run(["bash", "-euc", self.known(block.text)]))
