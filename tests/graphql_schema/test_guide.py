@@ -80,7 +80,7 @@ def test_everything_that_is_shown_is_answered_so(guide: Guide) -> None:
     assert ran >= 25
 
 
-def test_what_the_readme_asks_is_answered(own: Server) -> None:
+def test_what_the_readme_asks_is_answered(own: Server, tmp_path: Path) -> None:
     site = own.graphql('{ websites(first: 1, search: "Acme") { nodes { id } } }')["data"]["websites"][
         "nodes"
     ][0]["id"]
@@ -90,6 +90,11 @@ def test_what_the_readme_asks_is_answered(own: Server) -> None:
     assert len(answer["data"]["website"]["analytics"]) == 13
     [shown] = [json.loads(block.text) for block in blocks("README.md") if block.language == "json"]
     assert shown == variables | {"site": "<website id>"}
+    [curl] = [
+        block for block in blocks("README.md") if block.text.startswith("curl http://127.0.0.1:3000/graphql ")
+    ]
+    reader = Guide(own, tmp_path, {"<token>": own.token, "http://127.0.0.1:3000": own.url})
+    assert reader.shell(curl)["data"]["websites"]["nodes"]
 
 
 def test_the_generators_are_set_up_as_the_tested_ones() -> None:
