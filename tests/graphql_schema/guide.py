@@ -9,7 +9,7 @@ What a block is for is said behind its language, where a reader does not see it:
 | `js` | run with Node; with a file's name it is kept under that name instead |
 | `js live` | run until all that is shown was printed; after each line a page is viewed |
 | `js feed` | the same, and a page is viewed again and again |
-| `json variables` | the variables of the operation before |
+| `json variables` | the variables of the operation before; without them the website's id is `site` |
 | `json answer`, `text answer` | what came of the block before, whole |
 
 Texts like `<website id>` in an answer stand for any text, which is meant wherever the name comes again.
@@ -79,8 +79,8 @@ class Guide:
         assert said == "", f"nobody is called {said}"
         return {"Authorization": f"Bearer {self.names['<token>']}"}
 
-    def ask(self, block: Block, variables: str) -> Any:
-        given = json.loads(self.known(variables))
+    def ask(self, block: Block, variables: str | None) -> Any:
+        given = json.loads(self.known(variables)) if variables else {"site": self.names.get("<website id>")}
         body = {"query": self.known(block.text), "variables": given}
         said = block.said
         if said == "work":
@@ -160,7 +160,7 @@ class Example:
     """A block that does something, its variables, and the answer that is shown, if one is."""
 
     block: Block
-    variables: str
+    variables: str | None
     answer: Block | None
 
 
@@ -175,5 +175,5 @@ def examples(found: list[Block]) -> list[Example]:
         elif (block.language, block.said) == ("json", "variables"):
             made[-1] = Example(made[-1].block, block.text, None)
         else:
-            made.append(Example(block, "{}", None))
+            made.append(Example(block, None, None))
     return made
