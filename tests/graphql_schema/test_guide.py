@@ -76,6 +76,8 @@ def test_everything_that_is_shown_is_answered_so(guide: Guide) -> None:
             assert got.rstrip("\n") == example.answer.text, where
         else:
             shown = json.loads(example.answer.text)
+            if "extensions" not in shown:
+                got.pop("extensions", None)
             assert list(guide.differences(shown, got)) == [], f"{where}: {json.dumps(got)}"
     assert ran >= 25
 
