@@ -207,6 +207,16 @@ def test_what_is_still_open_is_not_sent(graphiql: GraphiQL, live: Server) -> Non
     assert graphiql.run() == {"data": {"websites": {"nodes": [], "totalCount": 0}}}
 
 
+def test_what_was_learned_outlives_a_reload(graphiql: GraphiQL, live: Server) -> None:
+    somebody = newcomer(live, with_website=True)
+    token = log_in(graphiql, somebody)
+    graphiql.page.reload()
+    graphiql.page.locator(".graphiql-query-editor .CodeMirror").wait_for()
+    graphiql.open("Funnel")
+    assert graphiql.filled("Headers") == {"Authorization": f"Bearer {token}"}
+    assert graphiql.filled("Variables")["site"] == somebody.website
+
+
 def test_a_wrong_password_fills_in_nothing(graphiql: GraphiQL) -> None:
     graphiql.fill("Variables", {"username": "admin", "password": "wrong"})
     answer = graphiql.run()
