@@ -25,8 +25,8 @@ from app.stored import Stored
 
 # A question that takes long rests this many times as long, so that those who follow cannot keep the store busy, but
 # not for more seconds than this.
-_REST: Final = 9
-_LONGEST_REST: Final = 30.0
+_REST: Final = 4
+_LONGEST_REST: Final = 10.0
 _RETRY: Final = 2.0
 
 
@@ -260,6 +260,7 @@ class Live:
         answer = None
         try:
             self._follow()
+            began = time.monotonic()
             if some or not asked.question.streams:
                 answer = self._runtime.call(SYSTEM, asked.question.answer, some)
         except Unavailable as error:
