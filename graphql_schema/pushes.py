@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from app.live.hub import Stopping, Subscription
 from app.live.mailbox import Mailbox
 from app.live.questions import Opening
+from app.live.subscriptions import Stopping, Subscription
 from graphql_schema.context import Context
 
 T = TypeVar("T")
@@ -62,4 +62,4 @@ class Pushes(AsyncIterator[T], Generic[T]):
             await self._news
 
     async def aclose(self) -> None:
-        self._subscription.leave()
+        self._subscription.close()

@@ -104,7 +104,7 @@ class Subscription:
     @followed(
         "Figures of a period: at once, then whenever one of those selected is another, at most once a second. "
         "A period that is relative to now moves on, also while nothing happens. Figures that take long are taken less "
-        "often: they take a tenth of the time, at most, but every half minute."
+        "often: after a rest of four times as long, of ten seconds at most."
     )
     async def live_totals(
         self,

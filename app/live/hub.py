@@ -7,13 +7,11 @@ mailbox for each subscriber, who is woken and takes it when it can.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from app.context import SYSTEM, Actor, Kind, Runtime
@@ -21,63 +19,15 @@ from app.errors import TooMany, Unavailable
 from app.live.agenda import Agenda
 from app.live.mailbox import Mailbox
 from app.live.questions import Answer, Opening, Question
+from app.live.subscriptions import Asked, Stopping, Subscription
 from app.models import utc_now
-from app.stored import MOST, Stored
-
-log = logging.getLogger("dashi.live")
+from app.stored import Stored
 
 # A question that takes long rests this many times as long, so that those who follow cannot keep the store busy, but
 # not for more seconds than this.
-_REST: Final = 9
-_LONGEST_REST: Final = 30.0
+_REST: Final = 4
+_LONGEST_REST: Final = 10.0
 _RETRY: Final = 2.0
-# Events of a question that wait to be read; of more than these only that there were some is known.
-_MOST_TOLD: Final = 20_000
-# Of how many events at most one statement asks.
-_AT_ONCE: Final = 3 * MOST
-
-
-class Stopping(Exception):
-    """The server is stopping: nobody's fault, and no answer to a subscriber."""
-
-
-@dataclass(eq=False, slots=True)
-class Subscription:
-    """One subscriber. `wake` is called, in some thread, when there is something to take."""
-
-    actor: Actor
-    opening: Opening
-    mailbox: Mailbox
-    wake: Callable[[], None]
-    checked: float
-    asked: _Asked
-    live: Live
-    ended: Exception | None = None
-
-    def take(self) -> Any | None:
-        """What is new, None if nothing is. Raises what ended the subscription, and Stopping."""
-        if self.ended:
-            raise self.ended
-        return self.mailbox.take()
-
-    def leave(self) -> None:
-        """Follow no longer. One that has ended may leave too."""
-        self.live.unsubscribe(self)
-
-
-@dataclass(eq=False, slots=True)
-class _Asked:
-    """A question and those who follow it."""
-
-    question: Question
-    subscriptions: set[Subscription] = field(default_factory=set)
-    answer: Answer | None = None
-    told: deque[Stored] = field(default_factory=deque)
-    waiting: int = 0  # events in `told`
-    lost: bool = False
-    resting_until: float = 0.0
-    again: bool = False  # something was stored while it was being asked
-    busy: bool = False
 
 
 class Live:
@@ -86,10 +36,10 @@ class Live:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._changed = threading.Condition()
-        self._asked: dict[str, _Asked] = {}
-        self._of_website: dict[UUID, set[_Asked]] = {}
+        self._asked: dict[str, Asked] = {}
+        self._of_website: dict[UUID, set[Asked]] = {}
         self._of_actor: Counter[Hashable] = Counter()
-        self._agenda: Agenda[Subscription | _Asked] = Agenda()
+        self._agenda: Agenda[Subscription | Asked] = Agenda()
         self._thread: threading.Thread | None = None
         # Nothing is told to anyone whose last check is more seconds ago, and nobody goes on without one for longer.
         self._check_every = runtime.settings.subscription_check_seconds
@@ -107,25 +57,24 @@ class Live:
         Raises TooMany when the actor or the server has as many subscriptions as it may, Unavailable when it is stopping.
         """
         settings = self._runtime.settings
-        who = _person(actor)
+        now = time.monotonic()
+        made = Subscription(actor, opening, mailbox, wake, self.unsubscribe, Asked(question), now)
         with self._changed:
             if self._closed:
                 raise Unavailable("The server is stopping")
-            if self._of_actor[who] >= settings.subscriptions_per_actor:
+            if self._of_actor[made.person] >= settings.subscriptions_per_actor:
                 raise TooMany(f"You may have {settings.subscriptions_per_actor} subscriptions at a time")
             if self.count >= settings.subscriptions_total:
                 raise TooMany("The server has as many subscriptions as it takes")
-            now = time.monotonic()
-            subscription = Subscription(actor, opening, mailbox, wake, now, _Asked(question), self)
             self.count += 1
-            self._of_actor[who] += 1
-            self._attach(subscription, question)
-            self._agenda.put(subscription, now + self._check_every)
+            self._of_actor[made.person] += 1
+            self._attach(made, question)
+            self._agenda.put(made, now + self._check_every)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live", daemon=True)
                 self._thread.start()
             self._changed.notify()
-        return subscription
+        return made
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Forget a subscriber; also one that has ended."""
@@ -152,12 +101,15 @@ class Live:
         """Whether what is stored from now on is heard."""
         return self._following
 
+    def questions(self) -> list[Question]:
+        """What is followed at this moment, each question once."""
+        with self._changed:
+            return [asked.question for asked in self._asked.values()]
+
     def _attach(self, subscription: Subscription, question: Question) -> None:
-        # Not the question itself: to Python a filter by the number 1 equals one by the boolean true.
-        key = repr(question)
-        asked = self._asked.get(key)
-        if asked is None:
-            asked = self._asked[key] = _Asked(question)
+        made = Asked(question)
+        asked = self._asked.setdefault(made.key, made)
+        if asked is made:
             self._of_website.setdefault(question.website_id, set()).add(asked)
         subscription.asked = asked
         asked.subscriptions.add(subscription)
@@ -173,7 +125,7 @@ class Live:
             return False
         asked.subscriptions.remove(subscription)
         if not asked.subscriptions:
-            del self._asked[repr(asked.question)]
+            del self._asked[asked.key]
             self._agenda.drop(asked)
             alike = self._of_website[asked.question.website_id]
             alike.remove(asked)
@@ -185,7 +137,7 @@ class Live:
         if self._detach(subscription):
             self._agenda.drop(subscription)
             self.count -= 1
-            who = _person(subscription.actor)
+            who = subscription.person
             self._of_actor[who] -= 1
             if not self._of_actor[who]:
                 del self._of_actor[who]
@@ -195,7 +147,7 @@ class Live:
         self._remove(subscription)
         subscription.wake()
 
-    def _end_all(self, asked: _Asked, reason: Exception) -> None:
+    def _end_all(self, asked: Asked, reason: Exception) -> None:
         for subscription in list(asked.subscriptions):
             self._end(subscription, reason)
 
@@ -205,7 +157,8 @@ class Live:
         with self._changed:
             for one in told:
                 for asked in self._of_website.get(one.website_id, ()):
-                    self._stir(asked, one)
+                    asked.hear(one)
+                    self._stir(asked)
             self._changed.notify()
 
     def _lost(self) -> None:
@@ -215,16 +168,8 @@ class Live:
                 self._stir(asked)
             self._changed.notify()
 
-    def _stir(self, asked: _Asked, one: Stored | None = None) -> None:
+    def _stir(self, asked: Asked) -> None:
         """Have it asked again, as soon as it may be."""
-        if asked.question.streams and one is not None:
-            if not one.records:
-                return
-            asked.told.append(one)
-            asked.waiting += len(one)
-            if asked.waiting > _MOST_TOLD:
-                asked.told.clear()
-                asked.waiting, asked.lost = 0, True
         if asked.busy:
             asked.again = True
         else:
@@ -268,111 +213,107 @@ class Live:
     def _check_is_due(self, subscription: Subscription) -> bool:
         return time.monotonic() >= subscription.checked + self._check_every
 
-    def _check(self, subscription: Subscription) -> bool:
-        """Whether the subscriber may still follow; one who may not is ended."""
+    def _check(self, subscription: Subscription) -> None:
+        """End a subscriber who may not follow any longer, and give out what was held back for one who may."""
         try:
             question = self._runtime.call(subscription.actor, subscription.opening)
         except Unavailable as error:
             with self._changed:
                 if time.monotonic() - subscription.checked > 2 * self._check_every:
                     self._end(subscription, error)
-                elif subscription in subscription.asked.subscriptions:
+                elif subscription.follows:
                     self._agenda.put(subscription, time.monotonic() + _RETRY)
-            return False
         except Exception as error:  # whatever it is, it is for the subscriber to be told
             with self._changed:
                 self._end(subscription, error)
-            return False
-        with self._changed:
-            if subscription not in subscription.asked.subscriptions:
-                return False
-            subscription.checked = time.monotonic()
-            self._agenda.put(subscription, subscription.checked + self._check_every)
-            if repr(question) != repr(subscription.asked.question):
-                # A segment that it is filtered by is another now.
-                self._detach(subscription)
-                self._attach(subscription, question)
-        return True
+        else:
+            with self._changed:
+                if not subscription.follows:
+                    return
+                subscription.checked = time.monotonic()
+                self._agenda.put(subscription, subscription.checked + self._check_every)
+                if repr(question) != subscription.asked.key:
+                    self._move(subscription, question)
+                if subscription.held:
+                    subscription.held = False
+                    subscription.wake()
 
-    def _ask(self, asked: _Asked) -> None:
+    def _move(self, subscription: Subscription, question: Question) -> None:
+        """To another question: a segment that the first was filtered by has changed."""
+        before = subscription.asked
+        self._detach(subscription)
+        self._attach(subscription, question)
+        if before.told or subscription.asked.told:
+            subscription.mailbox.put(
+                None
+            )  # what waits for the one and was had by the other cannot be told apart
+
+    def _ask(self, asked: Asked) -> None:
         with self._changed:
             if not asked.subscriptions:
                 return
             asked.busy, asked.again = True, False
-            told = _some(asked)
+            some = asked.some()
             lost, asked.lost = asked.lost, False
         began = time.monotonic()
-        until: float | None = None
+        failed = False
+        answer = None
         try:
             self._follow()
-            answer = None
-            if told or not asked.question.streams:
-                answer = self._runtime.call(SYSTEM, asked.question.answer, told)
+            began = time.monotonic()
+            if some or not asked.question.streams:
+                answer = self._runtime.call(SYSTEM, asked.question.answer, some)
         except Unavailable as error:
+            failed = True
             with self._changed:
-                asked.told.extendleft(reversed(told))
-                asked.waiting += sum(map(len, told))
+                asked.put_back(some)
                 asked.lost = asked.lost or lost
                 if asked.answer is None and not (asked.question.streams and self._following):
                     self._end_all(asked, error)
-                until = time.monotonic() + _RETRY
         except Exception as error:  # as above
             with self._changed:
                 self._end_all(asked, error)
         else:
             self._tell(asked, answer, lost)
-            if answer and answer.until:
-                until = time.monotonic() + (answer.until - utc_now()).total_seconds() + 0.002
         with self._changed:
-            now = time.monotonic()
             asked.busy = False
-            asked.resting_until = now + max(asked.question.pause, min(_LONGEST_REST, _REST * (now - began)))
-            if not asked.subscriptions:
-                return
-            if asked.told:
-                asked.resting_until = now
-            if asked.again or asked.told or asked.lost:
-                self._agenda.put(asked, asked.resting_until)
-            if until is not None:
-                self._agenda.put(asked, max(until, asked.resting_until))
+            self._rest(asked, time.monotonic() - began, failed, answer)
+
+    def _rest(self, asked: Asked, took: float, failed: bool, answer: Answer | None) -> None:
+        """Put it on the agenda for when it may, and has to, be asked again."""
+        if not asked.subscriptions:
+            return
+        now = time.monotonic()
+        more = bool(asked.told) and not failed
+        pause = max(asked.question.pause, min(_LONGEST_REST, _REST * took))
+        asked.resting_until = now if more else now + max(pause, _RETRY if failed else 0.0)
+        if failed or more or asked.again or asked.lost:
+            self._agenda.put(asked, asked.resting_until)
+        if answer and answer.until:
+            # Past it rather than at it.
+            until = now + (answer.until - utc_now()).total_seconds() + 0.002
+            self._agenda.put(asked, max(until, asked.resting_until))
 
     def _follow(self) -> None:
         if not self._following:
             self._runtime.events.follow(self._heard, self._lost)
             self._following = True
 
-    def _tell(self, asked: _Asked, answer: Answer | None, lost: bool) -> None:
+    def _tell(self, asked: Asked, answer: Answer | None, lost: bool) -> None:
         with self._changed:
-            streams = asked.question.streams
-            same = asked.answer is not None and answer is not None and asked.answer.value == answer.value
-            if not streams:
+            before = asked.answer
+            if not asked.question.streams:
                 asked.answer = answer
-            told = list(asked.subscriptions) if lost or (answer is not None and not same) else []
+            if answer is not None and before is not None and before.value == answer.value:
+                answer = None
+            told = list(asked.subscriptions) if lost or answer is not None else []
         for subscription in told:
-            if self._check_is_due(subscription) and not self._check(subscription):
-                continue
+            subscription.held = self._check_is_due(subscription)
             if lost:
                 subscription.mailbox.put(None)
             if answer is not None:
                 subscription.mailbox.put(answer.value)
-            subscription.wake()
-
-
-def _some(asked: _Asked) -> list[Stored]:
-    """The first of what was told, as much as one statement asks of."""
-    told: list[Stored] = []
-    count = 0
-    while asked.told and count + len(asked.told[0]) <= _AT_ONCE:
-        told.append(asked.told.popleft())
-        count += len(told[-1])
-    asked.waiting -= count
-    return told
-
-
-def _person(actor: Actor) -> Hashable:
-    """Who counts as one: a user, a key, or somebody who opened a share link."""
-    if actor.kind is Kind.USER:
-        return actor.user_id
-    if actor.kind is Kind.KEY:
-        return actor.key_digest
-    return actor
+            if subscription.held:
+                self._check(subscription)
+            else:
+                subscription.wake()
