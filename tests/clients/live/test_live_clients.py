@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.clients.conftest import Running, _installed, _lacking, _run
+from tests.clients import install
+from tests.clients.conftest import Running
 from tests.following import eventually
 from tests.graphql_schema.test_subscriptions import ACTIVE, DAY, EVENTS, TOTALS, ago, live_of
 from tests.populate import A, happening, populate, view
@@ -24,17 +25,15 @@ FILES = ("package.json", "package-lock.json", ".npmrc", "run.mjs")
 @pytest.fixture(scope="module")
 def installed(cache: Path) -> Path:
     """The clients with `run.mjs` beside them. Skips without Node and npm, but CI must have them."""
-    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
-    if missing:
-        _lacking(f"not on the PATH: {', '.join(missing)}")
+    install.need_npm()
 
-    def install(target: Path) -> None:
+    def put(target: Path) -> None:
         target.mkdir()
         for name in FILES:
             shutil.copy(HERE / name, target)
-        _run(["npm", "ci"], target)
+        install.install_with(["npm", "ci"], target)
 
-    return _installed(cache, "live", [HERE / name for name in FILES], install)
+    return install.installed(cache, "live", [HERE / name for name in FILES], put)
 
 
 @pytest.fixture(scope="module", params=["graphql-ws", "graphql-sse"])
