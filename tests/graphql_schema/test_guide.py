@@ -108,7 +108,7 @@ def test_the_generators_are_set_up_as_the_tested_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Analytics", "Subscription", "Limits", "StringFilter", "PropertyFilter", "EventFilter"]
+    "name", ["Analytics", "Subscription", "StringFilter", "PropertyFilter", "EventFilter"]
 )
 def test_every_field_of_the_heart_of_the_schema_is_named(name: str) -> None:
     kind = SCHEMA.type_map[name]
