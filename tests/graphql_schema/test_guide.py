@@ -76,8 +76,9 @@ def test_everything_that_is_shown_is_answered_so(guide: Guide) -> None:
             assert got.rstrip("\n") == example.answer.text, where
         else:
             shown = json.loads(example.answer.text)
-            if "extensions" not in shown:
-                got.pop("extensions", None)
+            extensions = got.pop("extensions", {})
+            if "extensions" in shown:
+                got["extensions"] = {name: extensions.get(name) for name in shown["extensions"]}
             assert list(guide.differences(shown, got)) == [], f"{where}: {json.dumps(got)}"
     assert ran >= 25
 
