@@ -128,5 +128,7 @@ def test_every_code_is_in_the_table() -> None:
     own = set(
         re.findall(r"`([a-z-]+)`", " ".join(re.findall(r"^\| (`.*?) \|", errors.__doc__, re.MULTILINE)))
     )
+    for module in (ROOT / "graphql_schema").glob("*.py"):
+        own |= set(re.findall(r"""(?:"code": |refusal\()"([a-z-]+)\"""", module.read_text("utf-8")))
     expected = own | codes(AppError) - {AppError.code} | set(_REFUSALS.values()) | {"bad-request"}
     assert sorted(written) == sorted(expected)
