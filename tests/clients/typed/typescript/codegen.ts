@@ -16,6 +16,7 @@ const config: CodegenConfig = {
         defaultScalarType: 'unknown',
         scalars: {
           DateTime: 'string',
+          ID: 'string',
           Int64: 'number',
           JSON: 'unknown',
           LocalDateTime: 'string',
