@@ -49,7 +49,7 @@ def stored(rows: str | None) -> list[Stored]:
     found: dict[str, list[bytes]] = {}
     for row in orjson.loads(rows) if rows else ():
         at = dt.datetime.fromisoformat(row["created_at"]).replace(tzinfo=dt.UTC)
-        record = _RECORD.pack(UUID(row["event_id"]).bytes, (at - _EPOCH) // _MILLISECOND)
+        record = _RECORD.pack(bytes.fromhex(row["event_id"].replace("-", "")), (at - _EPOCH) // _MILLISECOND)
         found.setdefault(row["website_id"], []).append(record)
     return [
         Stored(UUID(website_id), b"".join(part))

