@@ -87,16 +87,17 @@ function fetcher(params, { headers = {} } = {}) {
   return ask({ ...params, operationName }, headers);
 }
 
-const inline = (value) => JSON.stringify(value, null, 1).replace(/\n\s*/g, ' ');
-
-/** JSON with a line for each key, and for each element of a list under one: the editors are low. */
-function asJson(value) {
-  if (!value) return undefined;
-  const lines = Object.entries(value).map(([key, member]) => {
-    const items = Array.isArray(member) ? `[\n    ${member.map(inline).join(',\n    ')}\n  ]` : inline(member);
-    return `  ${JSON.stringify(key)}: ${items}`;
-  });
-  return `{\n${lines.join(',\n')}\n}`;
+/** JSON in as few lines as the width of the editors allows: they are low. */
+function asJson(value, indent = '', before = 0) {
+  const line = JSON.stringify(value, null, 1)?.replace(/\n\s*/g, ' ');
+  if (indent && indent.length + before + line.length <= 56) return line;
+  const deeper = `${indent}  `;
+  if (Array.isArray(value)) return `[\n${value.map((item) => deeper + asJson(item, deeper)).join(',\n')}\n${indent}]`;
+  if (value === null || typeof value !== 'object') return line;
+  const members = Object.entries(value).map(
+    ([name, member]) => `${deeper}${JSON.stringify(name)}: ${asJson(member, deeper, name.length + 4)}`,
+  );
+  return `{\n${members.join(',\n')}\n${indent}}`;
 }
 
 const tabs = examples.map(({ query, variables, headers }) => ({
