@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,9 +17,11 @@ from sqlalchemy.engine import Engine, Row, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Invalid, Unavailable
+from app.listen import Listener, notify
 from app.settings import Settings
 from app.sql import insert_json
-from app.tables import DATA_TABLES, applied_batch, metadata
+from app.stored import Stored, stored
+from app.tables import DATA_TABLES, applied_batch, event, metadata
 from app.work import WORK
 
 log = logging.getLogger("dashi.db")
@@ -190,6 +192,8 @@ class EventStore:
         self.wait_until_settled: Callable[[], None] = lambda: self.wait_until_fresh()
         # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
         self._writing = threading.Lock()
+        self._heard: Callable[[Sequence[Stored]], None] | None = None
+        self._listener: Listener | None = None
 
     @property
     def embedded(self) -> bool:
@@ -241,6 +245,10 @@ class EventStore:
             mark = {"batch": batch, "stored_in": number}
             if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
                 connection.execute(applied_batch.insert().values(journal_id=journal_id, **mark))
+            if not self.embedded:
+                notify(connection, stored(rows.get(event.name)))
+        if self._heard and (told := stored(rows.get(event.name))):
+            self._heard(told)
 
     def accepts(self, table: str, row: str) -> bool:
         """Whether the store would take this one row (JSON object); nothing is kept."""
@@ -262,8 +270,29 @@ class EventStore:
             without_limit(connection)
             for table in DATA_TABLES:
                 connection.execute(table.delete().where(table.c.website_id == website_id))
+            if not self.embedded:
+                notify(connection, [Stored(website_id)])
+        if self._heard:
+            self._heard([Stored(website_id)])
         # The journal makes good for events that a lost log held, but it knows of no deletions.
         self.checkpoint()
+
+    def follow(self, heard: Callable[[Sequence[Stored]], None], lost: Callable[[], None]) -> None:
+        """Have `heard` called, in some thread, with all that is stored from now on, by other processes too.
+
+        `lost` is called when something may not have been heard. There is one who follows. Raises Unavailable when the
+        store does not answer.
+        """
+        if self.embedded:
+            self._heard = heard  # what this process does not store, nobody does
+        else:
+            self._listener = Listener(self.engine, heard, lost)
+
+    def unfollow(self) -> None:
+        self._heard = None
+        if self._listener:
+            self._listener.close()
+            self._listener = None
 
     def checkpoint(self) -> None:
         """Put everything into the database file itself, so that no log is needed to open it."""

