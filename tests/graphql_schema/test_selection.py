@@ -30,7 +30,7 @@ def statements(server: Server) -> Iterator[list[str]]:
     engine = server.runtime.events.engine
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if not re.search("applied_batch|advisory", statement):
+        if not re.search("applied_batch|advisory|pg_notify", statement):
             seen.append(statement)
 
     sa.event.listen(engine, "before_cursor_execute", note)
