@@ -162,6 +162,15 @@ def test_an_agenda_has_each_thing_once_at_its_earliest(steps: list[tuple[str, in
     assert agenda.next_at() is None
 
 
+def test_an_agenda_keeps_little_of_what_no_longer_holds() -> None:
+    agenda: Agenda[int] = Agenda()
+    for turn in range(10_000):
+        agenda.put(turn % 10, 1_000_000 + turn)
+        agenda.put(turn % 10, turn)
+        assert agenda.take(turn) == turn % 10
+    assert len(agenda) < 100
+
+
 # What waits
 
 

@@ -39,7 +39,8 @@ class Live:
         self._asked: dict[str, Asked] = {}
         self._of_website: dict[UUID, set[Asked]] = {}
         self._of_actor: Counter[Hashable] = Counter()
-        self._agenda: Agenda[Subscription | Asked] = Agenda()
+        self._to_check: Agenda[Subscription] = Agenda()
+        self._to_ask: Agenda[Asked] = Agenda()
         self._thread: threading.Thread | None = None
         # Nothing is told to anyone whose last check is more seconds ago, and nobody goes on without one for longer.
         self._check_every = runtime.settings.subscription_check_seconds
@@ -69,7 +70,7 @@ class Live:
             self.count += 1
             self._of_actor[made.person] += 1
             self._attach(made, question)
-            self._agenda.put(made, now + self._check_every)
+            self._to_check.put(made, now + self._check_every)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live", daemon=True)
                 self._thread.start()
@@ -117,7 +118,7 @@ class Live:
             subscription.mailbox.put(asked.answer.value)
             subscription.wake()
         elif not asked.busy:
-            self._agenda.put(asked, time.monotonic())
+            self._to_ask.put(asked, time.monotonic())
 
     def _detach(self, subscription: Subscription) -> bool:
         asked = subscription.asked
@@ -126,7 +127,7 @@ class Live:
         asked.subscriptions.remove(subscription)
         if not asked.subscriptions:
             del self._asked[asked.key]
-            self._agenda.drop(asked)
+            self._to_ask.drop(asked)
             alike = self._of_website[asked.question.website_id]
             alike.remove(asked)
             if not alike:
@@ -135,7 +136,7 @@ class Live:
 
     def _remove(self, subscription: Subscription) -> None:
         if self._detach(subscription):
-            self._agenda.drop(subscription)
+            self._to_check.drop(subscription)
             self.count -= 1
             who = subscription.person
             self._of_actor[who] -= 1
@@ -173,7 +174,7 @@ class Live:
         if asked.busy:
             asked.again = True
         else:
-            self._agenda.put(asked, asked.resting_until)
+            self._to_ask.put(asked, asked.resting_until)
 
     def _check_website(self, website_id: UUID) -> None:
         with self._changed:
@@ -188,7 +189,7 @@ class Live:
     def _check_now(self, subscriptions: Iterable[Subscription]) -> None:
         for subscription in subscriptions:
             subscription.checked = 0.0
-            self._agenda.put(subscription, 0.0)
+            self._to_check.put(subscription, 0.0)
         self._changed.notify()
 
     # What the thread does
@@ -196,19 +197,28 @@ class Live:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._closed and (thing := self._agenda.take(time.monotonic())) is None:
-                    at = self._agenda.next_at()
-                    self._changed.wait(None if at is None else max(0.0, at - time.monotonic()))
+                while not self._closed:
+                    now = time.monotonic()
+                    # Checks first: however many questions wait, who may no longer follow is found out in time.
+                    subscription, asked = self._to_check.take(now), None
+                    if subscription is None:
+                        asked = self._to_ask.take(now)
+                    if subscription or asked:
+                        break
+                    times = [
+                        at for at in (self._to_check.next_at(), self._to_ask.next_at()) if at is not None
+                    ]
+                    self._changed.wait(max(0.0, min(times) - now) if times else None)
                 if self._closed:
                     return
-            assert thing is not None  # noqa: S101 - tells mypy what the loop says
-            if not isinstance(thing, Subscription):
-                self._ask(thing)
-            elif self._check_is_due(thing):
-                self._check(thing)
-            else:  # it was checked before it was told something
-                with self._changed:
-                    self._agenda.put(thing, thing.checked + self._check_every)
+                if subscription and not self._check_is_due(subscription):
+                    # It was checked before it was told something.
+                    self._to_check.put(subscription, subscription.checked + self._check_every)
+                    continue
+            if subscription:
+                self._check(subscription)
+            elif asked:
+                self._ask(asked)
 
     def _check_is_due(self, subscription: Subscription) -> bool:
         return time.monotonic() >= subscription.checked + self._check_every
@@ -222,7 +232,7 @@ class Live:
                 if time.monotonic() - subscription.checked > 2 * self._check_every:
                     self._end(subscription, error)
                 elif subscription.follows:
-                    self._agenda.put(subscription, time.monotonic() + _RETRY)
+                    self._to_check.put(subscription, time.monotonic() + _RETRY)
         except Exception as error:  # whatever it is, it is for the subscriber to be told
             with self._changed:
                 self._end(subscription, error)
@@ -231,7 +241,7 @@ class Live:
                 if not subscription.follows:
                     return
                 subscription.checked = time.monotonic()
-                self._agenda.put(subscription, subscription.checked + self._check_every)
+                self._to_check.put(subscription, subscription.checked + self._check_every)
                 if repr(question) != subscription.asked.key:
                     self._move(subscription, question)
                 if subscription.held:
@@ -288,11 +298,11 @@ class Live:
         pause = max(asked.question.pause, min(_LONGEST_REST, _REST * took))
         asked.resting_until = now if more else now + max(pause, _RETRY if failed else 0.0)
         if failed or more or asked.again or asked.lost:
-            self._agenda.put(asked, asked.resting_until)
+            self._to_ask.put(asked, asked.resting_until)
         if answer and answer.until:
             # Past it rather than at it.
             until = now + (answer.until - utc_now()).total_seconds() + 0.002
-            self._agenda.put(asked, max(until, asked.resting_until))
+            self._to_ask.put(asked, max(until, asked.resting_until))
 
     def _follow(self) -> None:
         if not self._following:
