@@ -191,7 +191,7 @@ def test_of_events_so_many_wait_and_the_others_are_counted(counts: list[int], ta
     missed = sent = 0
     for turn, count in enumerate(counts):
         rows: Any = [_Row(next(numbers)) for _ in range(count)]
-        feed.put(Happened(rows, {}))
+        feed.put(Happened(rows))
         sent += count
         for _ in range(takes[turn % len(takes)] if takes else 0):
             if push := feed.take():

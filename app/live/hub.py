@@ -7,6 +7,7 @@ mailbox for each subscriber, who is woken and takes it when it can.
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import Counter
@@ -28,6 +29,12 @@ from app.stored import Stored
 _REST: Final = 4
 _LONGEST_REST: Final = 10.0
 _RETRY: Final = 2.0
+# Seconds of the event loop that it takes, about, to send a value to one subscriber, and each event of it. Collecting
+# needs the loop too: after what is told follow three times as many seconds in which nothing is asked again.
+_SENDING: Final = 0.0005
+_SENDING_EVENT: Final = 0.0002
+_REST_OF_ALL: Final = 3
+_LONGEST_REST_OF_ALL: Final = 10.0
 
 
 class Live:
@@ -35,12 +42,17 @@ class Live:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        # For what is asked again: it was heard of, so it is there, and the writer is not to be hurried for it.
+        self._as_it_is = copy.copy(runtime)
+        self._as_it_is.events = runtime.events.as_it_is()
         self._changed = threading.Condition()
         self._asked: dict[str, Asked] = {}
         self._of_website: dict[UUID, set[Asked]] = {}
         self._of_actor: Counter[Hashable] = Counter()
         self._to_check: Agenda[Subscription] = Agenda()
-        self._to_ask: Agenda[Asked] = Agenda()
+        self._to_ask: Agenda[Asked] = Agenda()  # for the first time
+        self._to_ask_again: Agenda[Asked] = Agenda()
+        self._free_at = 0.0
         self._thread: threading.Thread | None = None
         # Nothing is told to anyone whose last check is more seconds ago, and nobody goes on without one for longer.
         self._check_every = runtime.settings.subscription_check_seconds
@@ -117,7 +129,7 @@ class Live:
         if asked.answer is not None:
             subscription.mailbox.put(asked.answer.value)
             subscription.wake()
-        elif not asked.busy:
+        elif not asked.busy and not (question.streams and self._following):
             self._to_ask.put(asked, time.monotonic())
 
     def _detach(self, subscription: Subscription) -> bool:
@@ -128,6 +140,7 @@ class Live:
         if not asked.subscriptions:
             del self._asked[asked.key]
             self._to_ask.drop(asked)
+            self._to_ask_again.drop(asked)
             alike = self._of_website[asked.question.website_id]
             alike.remove(asked)
             if not alike:
@@ -174,7 +187,7 @@ class Live:
         if asked.busy:
             asked.again = True
         else:
-            self._to_ask.put(asked, asked.resting_until)
+            self._to_ask_again.put(asked, asked.resting_until)
 
     def _check_website(self, website_id: UUID) -> None:
         with self._changed:
@@ -203,12 +216,12 @@ class Live:
                     subscription, asked = self._to_check.take(now), None
                     if subscription is None:
                         asked = self._to_ask.take(now)
+                        if asked is None and now >= self._free_at:
+                            asked = self._to_ask_again.take(now)
                     if subscription or asked:
                         break
-                    times = [
-                        at for at in (self._to_check.next_at(), self._to_ask.next_at()) if at is not None
-                    ]
-                    self._changed.wait(max(0.0, min(times) - now) if times else None)
+                    at = self._next_at()
+                    self._changed.wait(None if at is None else max(0.0, at - now))
                 if self._closed:
                     return
                 if subscription and not self._check_is_due(subscription):
@@ -219,6 +232,11 @@ class Live:
                 self._check(subscription)
             elif asked:
                 self._ask(asked)
+
+    def _next_at(self) -> float | None:
+        again = self._to_ask_again.next_at()
+        times = [self._to_check.next_at(), self._to_ask.next_at(), again and max(again, self._free_at)]
+        return min((at for at in times if at is not None), default=None)
 
     def _check_is_due(self, subscription: Subscription) -> bool:
         return time.monotonic() >= subscription.checked + self._check_every
@@ -272,7 +290,8 @@ class Live:
             self._follow()
             began = time.monotonic()
             if some or not asked.question.streams:
-                answer = self._runtime.call(SYSTEM, asked.question.answer, some)
+                runtime = self._runtime if asked.answer is None and not some else self._as_it_is
+                answer = runtime.call(SYSTEM, asked.question.answer, some)
         except Unavailable as error:
             failed = True
             with self._changed:
@@ -294,15 +313,14 @@ class Live:
         if not asked.subscriptions:
             return
         now = time.monotonic()
-        more = bool(asked.told) and not failed
-        pause = max(asked.question.pause, min(_LONGEST_REST, _REST * took))
-        asked.resting_until = now if more else now + max(pause, _RETRY if failed else 0.0)
-        if failed or more or asked.again or asked.lost:
-            self._to_ask.put(asked, asked.resting_until)
+        pause = max(asked.question.pause, min(_LONGEST_REST, _REST * took), _RETRY if failed else 0.0)
+        asked.resting_until = now + pause
+        if failed or asked.told or asked.again or asked.lost:
+            self._to_ask_again.put(asked, asked.resting_until)
         if answer and answer.until:
             # Past it rather than at it.
             until = now + (answer.until - utc_now()).total_seconds() + 0.002
-            self._to_ask.put(asked, max(until, asked.resting_until))
+            self._to_ask_again.put(asked, max(until, asked.resting_until))
 
     def _follow(self) -> None:
         if not self._following:
@@ -317,6 +335,10 @@ class Live:
             if answer is not None and before is not None and before.value == answer.value:
                 answer = None
             told = list(asked.subscriptions) if lost or answer is not None else []
+        if answer is not None:
+            events = len(answer.value.events) if asked.question.streams else 0
+            sending = len(told) * (_SENDING + events * _SENDING_EVENT)
+            self._free_at = time.monotonic() + min(_LONGEST_REST_OF_ALL, (1 + _REST_OF_ALL) * sending)
         for subscription in told:
             subscription.held = self._check_is_due(subscription)
             if lost:

@@ -65,7 +65,7 @@ class Feed:
             left_out = max(0, len(self._events) - MOST_WAITING)
             del self._events[:left_out]
             if self._missed is not None:
-                self._missed += left_out
+                self._missed += left_out + happened.missed
 
     def take(self) -> Push | None:
         """Up to MOST_AT_ONCE events, None if nothing was put since."""
