@@ -30,11 +30,11 @@ _REST: Final = 4
 _LONGEST_REST: Final = 10.0
 _RETRY: Final = 2.0
 # Seconds of the event loop that it takes, about, to send a value to one subscriber, and each event of it. Collecting
-# needs the loop too: after what is told follow three times as many seconds in which nothing is asked again.
+# needs the loop too: after so many of them telling pauses for twice as many.
 _SENDING: Final = 0.0005
 _SENDING_EVENT: Final = 0.0002
-_REST_OF_ALL: Final = 3
-_LONGEST_REST_OF_ALL: Final = 10.0
+_SENT_AT_ONCE: Final = 0.01
+_PAUSE: Final = 2
 
 
 class Live:
@@ -52,12 +52,13 @@ class Live:
         self._to_check: Agenda[Subscription] = Agenda()
         self._to_ask: Agenda[Asked] = Agenda()  # for the first time
         self._to_ask_again: Agenda[Asked] = Agenda()
-        self._free_at = 0.0
+        self._sent = 0.0  # seconds of the loop, since the last pause
         self._thread: threading.Thread | None = None
         # Nothing is told to anyone whose last check is more seconds ago, and nobody goes on without one for longer.
         self._check_every = runtime.settings.subscription_check_seconds
         self._following = False
         self._closed = False
+        self._stopping = threading.Event()
         self.count = 0
         runtime.on_website_change.append(self._check_website)
         runtime.on_key_change.append(self._check_keys)
@@ -96,6 +97,7 @@ class Live:
 
     def stop(self) -> None:
         """End every subscription with Stopping, and take no more. Waits for nothing."""
+        self._stopping.set()
         with self._changed:
             self._closed = True
             for asked in list(self._asked.values()):
@@ -216,7 +218,7 @@ class Live:
                     subscription, asked = self._to_check.take(now), None
                     if subscription is None:
                         asked = self._to_ask.take(now)
-                        if asked is None and now >= self._free_at:
+                        if asked is None:
                             asked = self._to_ask_again.take(now)
                     if subscription or asked:
                         break
@@ -234,8 +236,7 @@ class Live:
                 self._ask(asked)
 
     def _next_at(self) -> float | None:
-        again = self._to_ask_again.next_at()
-        times = [self._to_check.next_at(), self._to_ask.next_at(), again and max(again, self._free_at)]
+        times = (agenda.next_at() for agenda in (self._to_check, self._to_ask, self._to_ask_again))
         return min((at for at in times if at is not None), default=None)
 
     def _check_is_due(self, subscription: Subscription) -> bool:
@@ -335,10 +336,7 @@ class Live:
             if answer is not None and before is not None and before.value == answer.value:
                 answer = None
             told = list(asked.subscriptions) if lost or answer is not None else []
-        if answer is not None:
-            events = len(answer.value.events) if asked.question.streams else 0
-            sending = len(told) * (_SENDING + events * _SENDING_EVENT)
-            self._free_at = time.monotonic() + min(_LONGEST_REST_OF_ALL, (1 + _REST_OF_ALL) * sending)
+        events = len(answer.value.events) if answer is not None and asked.question.streams else 0
         for subscription in told:
             subscription.held = self._check_is_due(subscription)
             if lost:
@@ -349,3 +347,7 @@ class Live:
                 self._check(subscription)
             else:
                 subscription.wake()
+            self._sent += _SENDING + events * _SENDING_EVENT
+            if self._sent >= _SENT_AT_ONCE:
+                self._stopping.wait(_PAUSE * self._sent)
+                self._sent = 0.0
