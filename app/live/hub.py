@@ -273,9 +273,8 @@ class Live:
         self._detach(subscription)
         self._attach(subscription, question)
         if before.told or subscription.asked.told:
-            subscription.mailbox.put(
-                None
-            )  # what waits for the one and was had by the other cannot be told apart
+            # What waits for the one and was had by the other cannot be told apart.
+            subscription.mailbox.put(None)
 
     def _ask(self, asked: Asked) -> None:
         with self._changed:
@@ -284,15 +283,16 @@ class Live:
             asked.busy, asked.again = True, False
             some = asked.some()
             lost, asked.lost = asked.lost, False
-        began = time.monotonic()
+        took = 0.0
         failed = False
         answer = None
         try:
             self._follow()
-            began = time.monotonic()
             if some or not asked.question.streams:
                 runtime = self._runtime if asked.answer is None and not some else self._as_it_is
+                began = time.monotonic()
                 answer = runtime.call(SYSTEM, asked.question.answer, some)
+                took = time.monotonic() - began
         except Unavailable as error:
             failed = True
             with self._changed:
@@ -307,7 +307,7 @@ class Live:
             self._tell(asked, answer, lost)
         with self._changed:
             asked.busy = False
-            self._rest(asked, time.monotonic() - began, failed, answer)
+            self._rest(asked, took, failed, answer)
 
     def _rest(self, asked: Asked, took: float, failed: bool, answer: Answer | None) -> None:
         """Put it on the agenda for when it may, and has to, be asked again."""
@@ -333,7 +333,7 @@ class Live:
             before = asked.answer
             if not asked.question.streams:
                 asked.answer = answer
-            if answer is not None and before is not None and before.value == answer.value:
+            if answer is not None and (answer.nothing or (before and before.value == answer.value)):
                 answer = None
             told = list(asked.subscriptions) if lost or answer is not None else []
         events = len(answer.value.events) if answer is not None and asked.question.streams else 0

@@ -45,6 +45,11 @@ class Answer:
     value: Any
     until: dt.datetime | None = None
 
+    @property
+    def nothing(self) -> bool:
+        """Whether it is of events, and none of them match."""
+        return bool(self.value == Happened())
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -130,7 +135,7 @@ class Events:
             [(count,)] = ctx.events.rows(sa.select(sa.func.count()).select_from(event).where(*these))
             return Answer(Happened(missed=whole(count)))
         rows = event_rows(ctx, these, Window(len(ids)), _OLDEST_FIRST)
-        return Answer(Happened(rows, data_of(ctx, scope, rows) if self.with_data else {}))
+        return Answer(Happened(tuple(rows), data_of(ctx, scope, rows) if self.with_data else {}))
 
 
 Question = ActiveVisitors | Totals | Events
