@@ -23,6 +23,7 @@ from app.settings import Settings
 from app.sql import insert_json
 from app.stored import Stored, stored
 from app.tables import DATA_TABLES, applied_batch, event, metadata
+from app.work import WORK
 
 log = logging.getLogger("dashi.db")
 
@@ -58,6 +59,12 @@ def _cgroup_words(name: str) -> list[str]:
 def accounts_engine(settings: Settings) -> Engine:
     """The engine of users, websites and all that is edited."""
     engine = sa.create_engine(settings.accounts_url, pool_pre_ping=True, hide_parameters=True)
+
+    @sa_event.listens_for(engine, "before_cursor_execute")
+    def _count(*_: Any) -> None:
+        if work := WORK.get():
+            work.account_statements += 1
+
     if engine.dialect.name == "sqlite":
 
         @sa_event.listens_for(engine, "connect")
@@ -188,6 +195,8 @@ class EventStore:
     def rows(self, statement: sa.Executable) -> list[Row[*tuple[Any, ...]]]:
         """All rows of a select that sees every event acknowledged before the call."""
         self.wait_until_fresh()
+        if work := WORK.get():
+            work.questions.append(statement)
         try:
             with self.engine.connect() as connection:
                 return list(connection.execute(statement).all())

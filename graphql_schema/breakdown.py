@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import strawberry
 
-from app.context import Ctx
 from app.errors import Invalid
-from app.stats.queries import breakdown, visitors_of
+from app.stats.measures import Summary
+from app.stats.questions import BreakdownRow, Question, Ranking, Totals
 from app.stats.scope import Scope
 from graphql_schema.connections import MAX_PAGE
 from graphql_schema.figures import FIGURES, needed, with_values
@@ -42,8 +45,7 @@ class BreakdownConnection:
     page_info: PageInfo = strawberry.field(description="Where this page lies in the breakdown.")
 
 
-def page_of(
-    ctx: Ctx,
+def page_asked(
     scope: Scope,
     by: tuple[str, ...],
     order_by: str,
@@ -51,8 +53,8 @@ def page_of(
     after: str | None,
     search: str,
     wanted: frozenset[str],
-) -> BreakdownConnection:
-    """A page of a breakdown with what the GraphQL fields `wanted` of its nodes need.
+) -> list[Question[Any] | None]:
+    """What has to be asked for a page with the GraphQL fields `wanted` of its nodes: its rows, and all visitors.
 
     Raises Invalid for arguments that make no sense, a cursor of another breakdown included.
     """
@@ -66,33 +68,33 @@ def page_of(
         if head != _cursor_head(order_by, by):
             raise Invalid("This cursor does not belong to this connection", field="after")
         position = (count, tuple(last))
-    measures = {*needed(wanted), order_by, *(("visitors",) if "share" in wanted else ())}
-    rows = breakdown(
-        ctx,
-        scope,
-        by,
-        measures=tuple(measures),
-        order_by=order_by,
-        search=search or None,
-        limit=limit + 1,
-        after=position,
-    )
-    whole = visitors_of(ctx, scope, by) if "share" in wanted and rows else 0
+    shared = "share" in wanted
+    measures = needed({*wanted, "visitors"} if shared else wanted)
+    # One row more than the page has tells whether there is a next one.
+    page = Ranking(scope, by, measures, order_by, search or None, limit + 1, after=position)
+    return [page, Totals(scope, ("visitors",), page.counted) if shared else None]
+
+
+def page_of(
+    by: tuple[str, ...], order_by: str, first: int, rows: Sequence[BreakdownRow], whole: Summary | None
+) -> BreakdownConnection:
+    """The page, of the answers to what `page_asked` asks."""
+    visitors = whole.visitors if whole else 0
     edges = [
         BreakdownEdge(
             cursor=to_cursor(_cursor_head(order_by, by), getattr(row, order_by), *row.values),
             node=BreakdownNode(
                 values=list(row.values),
-                share=row.visitors / whole if whole else 0.0,
+                share=row.visitors / visitors if visitors else 0.0,
                 **{figure.name: getattr(row, figure.name) for figure in FIGURES},
             ),
         )
-        for row in rows[:limit]
+        for row in rows[:first]
     ]
     return BreakdownConnection(
         nodes=[edge.node for edge in edges],
         edges=edges,
-        page_info=PageInfo(has_next_page=len(rows) > limit, end_cursor=edges[-1].cursor if edges else None),
+        page_info=PageInfo(has_next_page=len(rows) > first, end_cursor=edges[-1].cursor if edges else None),
     )
 
 

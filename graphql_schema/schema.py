@@ -21,6 +21,7 @@ from graphql_schema.mutation import Mutation
 from graphql_schema.query import Query
 from graphql_schema.subscription import Subscription
 from graphql_schema.types import SCALARS
+from graphql_schema.work import ShowWork
 
 
 class Followed(InvalidOperationTypeError):
@@ -75,6 +76,7 @@ def make_schema(settings: Settings) -> Schema:
             ParsedOnce,
             ValidatedOnce,
             OneOperation,
+            ShowWork,
         ],
     )
     _leave_out_null_defaults(schema)

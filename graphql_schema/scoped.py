@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import strawberry
 
 from app.context import Actor, Ctx
+from app.stats.questions import Question
 from app.stats.scope import Scope
 from graphql_schema.context import Info
 
@@ -28,3 +29,7 @@ class Scoped:
     ) -> T:
         """Run one verb of the core as the actor who opened the scope."""
         return await info.context.runtime.run(self.actor, verb, *args, **kwargs)
+
+    async def figures(self, info: Info, asked: Callable[[Ctx], Sequence[Question[Any] | None]]) -> list[Any]:
+        """The answers to questions, None to what is None: all fields that ask at the same moment are answered together."""
+        return await info.context.figures.ask(self.actor, asked)

@@ -15,7 +15,7 @@ from app.paging import Page, Window
 from app.segments import SegmentType
 from app.stats.queries import active_visitors, values
 from app.stats.realtime import realtime
-from app.stats.scope import date_range, open_scope
+from app.stats.scope import Asked, date_range, open_scope
 from app.stats.zones import UTC, time_zone
 from graphql_schema.analytics import Analytics
 from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, name_window
@@ -207,11 +207,11 @@ class Website:
             strawberry.argument(description="Count only events that match; all if absent."),
         ] = None,
     ) -> Analytics | None:
-        def verb(ctx: Ctx) -> Analytics:
-            scope = open_scope(ctx, self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
-            return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all))
+        def asked(ctx: Ctx) -> Asked:
+            return Asked(self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
 
-        return await info.context.runtime.run(self.actor, verb)
+        scope = await info.context.scopes.ask(self.actor, asked)
+        return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all))
 
 
 def website_page(
