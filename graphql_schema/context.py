@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import strawberry
@@ -27,7 +28,7 @@ MAX_LOGINS: Final = 3
 _CREDENTIALS: Final = ("authorization", "x-umami-api-key", "x-umami-share-token")
 
 
-@dataclass(slots=True)
+@dataclass
 class Context:
     """One HTTP request or one socket connection. Holds no session: each `run` is an operation of its own, so sibling
     fields that resolve at the same time never share one across threads."""
@@ -39,27 +40,19 @@ class Context:
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
     logins: int = 0  # passwords tried so far by this request or socket
-    _loaders: Loaders | None = field(default=None, init=False)
-    _scopes: Scopes | None = field(default=None, init=False)
-    _figures: Figures | None = field(default=None, init=False)
 
-    @property
+    # Made when they are needed: a socket that only follows needs none, and keeps what it has for hours.
+    @cached_property
     def loaders(self) -> Loaders:
-        if self._loaders is None:
-            self._loaders = Loaders(self.run)
-        return self._loaders
+        return Loaders(self.run)
 
-    @property
+    @cached_property
     def scopes(self) -> Scopes:
-        if self._scopes is None:
-            self._scopes = scopes(self.runtime)
-        return self._scopes
+        return scopes(self.runtime)
 
-    @property
+    @cached_property
     def figures(self) -> Figures:
-        if self._figures is None:
-            self._figures = figures(self.runtime)
-        return self._figures
+        return figures(self.runtime)
 
     async def run(self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one verb of the core as the actor who asks."""

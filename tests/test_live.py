@@ -162,6 +162,15 @@ def test_an_agenda_has_each_thing_once_at_its_earliest(steps: list[tuple[str, in
     assert agenda.next_at() is None
 
 
+def test_an_agenda_keeps_little_of_what_no_longer_holds() -> None:
+    agenda: Agenda[int] = Agenda()
+    for turn in range(10_000):
+        agenda.put(turn % 10, 1_000_000 + turn)
+        agenda.put(turn % 10, turn)
+        assert agenda.take(turn) == turn % 10
+    assert len(agenda) < 100
+
+
 # What waits
 
 
@@ -182,7 +191,7 @@ def test_of_events_so_many_wait_and_the_others_are_counted(counts: list[int], ta
     missed = sent = 0
     for turn, count in enumerate(counts):
         rows: Any = [_Row(next(numbers)) for _ in range(count)]
-        feed.put(Happened(rows, {}))
+        feed.put(Happened(rows))
         sent += count
         for _ in range(takes[turn % len(takes)] if takes else 0):
             if push := feed.take():

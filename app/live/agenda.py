@@ -22,11 +22,19 @@ class Agenda(Generic[T]):
         if at < self._times.get(thing, float("inf")):
             self._times[thing] = at
             heapq.heappush(self._heap, (at, next(self._numbers), thing))
+            self._tidy()
 
     def drop(self, thing: T) -> None:
         """Forget it."""
         self._times.pop(thing, None)
-        # What was put for a time that no longer holds is left behind: not more of it than there is to do.
+        self._tidy()
+
+    def __len__(self) -> int:
+        """Entries kept, those included that no longer hold."""
+        return len(self._heap)
+
+    def _tidy(self) -> None:
+        # What was put for a time that no longer holds is left behind, but not more of it than there is to do.
         if len(self._heap) > 64 + 2 * len(self._times):
             self._heap = [entry for entry in self._heap if self._times.get(entry[2]) == entry[0]]
             heapq.heapify(self._heap)

@@ -7,6 +7,7 @@ mailbox for each subscriber, who is woken and takes it when it can.
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections import Counter
@@ -28,6 +29,12 @@ from app.stored import Stored
 _REST: Final = 4
 _LONGEST_REST: Final = 10.0
 _RETRY: Final = 2.0
+# Seconds of the event loop that it takes, about, to send a value to one subscriber, and each event of it. Collecting
+# needs the loop too: after so many of them telling pauses for twice as many.
+_SENDING: Final = 0.0005
+_SENDING_EVENT: Final = 0.0002
+_SENT_AT_ONCE: Final = 0.01
+_PAUSE: Final = 2
 
 
 class Live:
@@ -35,16 +42,23 @@ class Live:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        # For what is asked again: it was heard of, so it is there, and the writer is not to be hurried for it.
+        self._as_it_is = copy.copy(runtime)
+        self._as_it_is.events = runtime.events.as_it_is()
         self._changed = threading.Condition()
         self._asked: dict[str, Asked] = {}
         self._of_website: dict[UUID, set[Asked]] = {}
         self._of_actor: Counter[Hashable] = Counter()
-        self._agenda: Agenda[Subscription | Asked] = Agenda()
+        self._to_check: Agenda[Subscription] = Agenda()
+        self._to_ask: Agenda[Asked] = Agenda()  # for the first time
+        self._to_ask_again: Agenda[Asked] = Agenda()
+        self._sent = 0.0  # seconds of the loop, since the last pause
         self._thread: threading.Thread | None = None
         # Nothing is told to anyone whose last check is more seconds ago, and nobody goes on without one for longer.
         self._check_every = runtime.settings.subscription_check_seconds
         self._following = False
         self._closed = False
+        self._stopping = threading.Event()
         self.count = 0
         runtime.on_website_change.append(self._check_website)
         runtime.on_key_change.append(self._check_keys)
@@ -69,7 +83,7 @@ class Live:
             self.count += 1
             self._of_actor[made.person] += 1
             self._attach(made, question)
-            self._agenda.put(made, now + self._check_every)
+            self._to_check.put(made, now + self._check_every)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="live", daemon=True)
                 self._thread.start()
@@ -83,6 +97,7 @@ class Live:
 
     def stop(self) -> None:
         """End every subscription with Stopping, and take no more. Waits for nothing."""
+        self._stopping.set()
         with self._changed:
             self._closed = True
             for asked in list(self._asked.values()):
@@ -116,8 +131,8 @@ class Live:
         if asked.answer is not None:
             subscription.mailbox.put(asked.answer.value)
             subscription.wake()
-        elif not asked.busy:
-            self._agenda.put(asked, time.monotonic())
+        elif not asked.busy and not (question.streams and self._following):
+            self._to_ask.put(asked, time.monotonic())
 
     def _detach(self, subscription: Subscription) -> bool:
         asked = subscription.asked
@@ -126,7 +141,8 @@ class Live:
         asked.subscriptions.remove(subscription)
         if not asked.subscriptions:
             del self._asked[asked.key]
-            self._agenda.drop(asked)
+            self._to_ask.drop(asked)
+            self._to_ask_again.drop(asked)
             alike = self._of_website[asked.question.website_id]
             alike.remove(asked)
             if not alike:
@@ -135,7 +151,7 @@ class Live:
 
     def _remove(self, subscription: Subscription) -> None:
         if self._detach(subscription):
-            self._agenda.drop(subscription)
+            self._to_check.drop(subscription)
             self.count -= 1
             who = subscription.person
             self._of_actor[who] -= 1
@@ -173,7 +189,7 @@ class Live:
         if asked.busy:
             asked.again = True
         else:
-            self._agenda.put(asked, asked.resting_until)
+            self._to_ask_again.put(asked, asked.resting_until)
 
     def _check_website(self, website_id: UUID) -> None:
         with self._changed:
@@ -188,7 +204,7 @@ class Live:
     def _check_now(self, subscriptions: Iterable[Subscription]) -> None:
         for subscription in subscriptions:
             subscription.checked = 0.0
-            self._agenda.put(subscription, 0.0)
+            self._to_check.put(subscription, 0.0)
         self._changed.notify()
 
     # What the thread does
@@ -196,19 +212,32 @@ class Live:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._closed and (thing := self._agenda.take(time.monotonic())) is None:
-                    at = self._agenda.next_at()
-                    self._changed.wait(None if at is None else max(0.0, at - time.monotonic()))
+                while not self._closed:
+                    now = time.monotonic()
+                    # Checks first: however many questions wait, who may no longer follow is found out in time.
+                    subscription, asked = self._to_check.take(now), None
+                    if subscription is None:
+                        asked = self._to_ask.take(now)
+                        if asked is None:
+                            asked = self._to_ask_again.take(now)
+                    if subscription or asked:
+                        break
+                    at = self._next_at()
+                    self._changed.wait(None if at is None else max(0.0, at - now))
                 if self._closed:
                     return
-            assert thing is not None  # noqa: S101 - tells mypy what the loop says
-            if not isinstance(thing, Subscription):
-                self._ask(thing)
-            elif self._check_is_due(thing):
-                self._check(thing)
-            else:  # it was checked before it was told something
-                with self._changed:
-                    self._agenda.put(thing, thing.checked + self._check_every)
+                if subscription and not self._check_is_due(subscription):
+                    # It was checked before it was told something.
+                    self._to_check.put(subscription, subscription.checked + self._check_every)
+                    continue
+            if subscription:
+                self._check(subscription)
+            elif asked:
+                self._ask(asked)
+
+    def _next_at(self) -> float | None:
+        times = (agenda.next_at() for agenda in (self._to_check, self._to_ask, self._to_ask_again))
+        return min((at for at in times if at is not None), default=None)
 
     def _check_is_due(self, subscription: Subscription) -> bool:
         return time.monotonic() >= subscription.checked + self._check_every
@@ -222,7 +251,7 @@ class Live:
                 if time.monotonic() - subscription.checked > 2 * self._check_every:
                     self._end(subscription, error)
                 elif subscription.follows:
-                    self._agenda.put(subscription, time.monotonic() + _RETRY)
+                    self._to_check.put(subscription, time.monotonic() + _RETRY)
         except Exception as error:  # whatever it is, it is for the subscriber to be told
             with self._changed:
                 self._end(subscription, error)
@@ -231,7 +260,7 @@ class Live:
                 if not subscription.follows:
                     return
                 subscription.checked = time.monotonic()
-                self._agenda.put(subscription, subscription.checked + self._check_every)
+                self._to_check.put(subscription, subscription.checked + self._check_every)
                 if repr(question) != subscription.asked.key:
                     self._move(subscription, question)
                 if subscription.held:
@@ -244,9 +273,8 @@ class Live:
         self._detach(subscription)
         self._attach(subscription, question)
         if before.told or subscription.asked.told:
-            subscription.mailbox.put(
-                None
-            )  # what waits for the one and was had by the other cannot be told apart
+            # What waits for the one and was had by the other cannot be told apart.
+            subscription.mailbox.put(None)
 
     def _ask(self, asked: Asked) -> None:
         with self._changed:
@@ -255,14 +283,16 @@ class Live:
             asked.busy, asked.again = True, False
             some = asked.some()
             lost, asked.lost = asked.lost, False
-        began = time.monotonic()
+        took = 0.0
         failed = False
         answer = None
         try:
             self._follow()
-            began = time.monotonic()
             if some or not asked.question.streams:
-                answer = self._runtime.call(SYSTEM, asked.question.answer, some)
+                runtime = self._runtime if asked.answer is None and not some else self._as_it_is
+                began = time.monotonic()
+                answer = runtime.call(SYSTEM, asked.question.answer, some)
+                took = time.monotonic() - began
         except Unavailable as error:
             failed = True
             with self._changed:
@@ -277,22 +307,21 @@ class Live:
             self._tell(asked, answer, lost)
         with self._changed:
             asked.busy = False
-            self._rest(asked, time.monotonic() - began, failed, answer)
+            self._rest(asked, took, failed, answer)
 
     def _rest(self, asked: Asked, took: float, failed: bool, answer: Answer | None) -> None:
         """Put it on the agenda for when it may, and has to, be asked again."""
         if not asked.subscriptions:
             return
         now = time.monotonic()
-        more = bool(asked.told) and not failed
-        pause = max(asked.question.pause, min(_LONGEST_REST, _REST * took))
-        asked.resting_until = now if more else now + max(pause, _RETRY if failed else 0.0)
-        if failed or more or asked.again or asked.lost:
-            self._agenda.put(asked, asked.resting_until)
+        pause = max(asked.question.pause, min(_LONGEST_REST, _REST * took), _RETRY if failed else 0.0)
+        asked.resting_until = now + pause
+        if failed or asked.told or asked.again or asked.lost:
+            self._to_ask_again.put(asked, asked.resting_until)
         if answer and answer.until:
             # Past it rather than at it.
             until = now + (answer.until - utc_now()).total_seconds() + 0.002
-            self._agenda.put(asked, max(until, asked.resting_until))
+            self._to_ask_again.put(asked, max(until, asked.resting_until))
 
     def _follow(self) -> None:
         if not self._following:
@@ -304,9 +333,10 @@ class Live:
             before = asked.answer
             if not asked.question.streams:
                 asked.answer = answer
-            if answer is not None and before is not None and before.value == answer.value:
+            if answer is not None and (answer.nothing or (before and before.value == answer.value)):
                 answer = None
             told = list(asked.subscriptions) if lost or answer is not None else []
+        events = len(answer.value.events) if answer is not None and asked.question.streams else 0
         for subscription in told:
             subscription.held = self._check_is_due(subscription)
             if lost:
@@ -317,3 +347,7 @@ class Live:
                 self._check(subscription)
             else:
                 subscription.wake()
+            self._sent += _SENDING + events * _SENDING_EVENT
+            if self._sent >= _SENT_AT_ONCE:
+                self._stopping.wait(_PAUSE * self._sent)
+                self._sent = 0.0

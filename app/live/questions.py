@@ -21,12 +21,12 @@ from app.context import Ctx
 from app.paging import Key, Window
 from app.stats.event_rows import Datum, EventRow, data_of, event_rows
 from app.stats.filters import Filter, condition
-from app.stats.measures import Summary
+from app.stats.measures import Summary, whole
 from app.stats.period import Last, Period, last
 from app.stats.queries import ACTIVE, active_visitors, summary
 from app.stats.scope import Scope, open_scope
 from app.stats.zones import UTC, local_day
-from app.stored import Stored
+from app.stored import MOST, Stored
 from app.tables import event
 
 _OLDEST_FIRST: Final = (Key(event.c.created_at), Key(event.c.event_id))
@@ -35,6 +35,7 @@ _HOURS: Final[Mapping[Last, dt.timedelta]] = {
     Last.HOURS_24: dt.timedelta(hours=24),
 }
 _DAY: Final = dt.timedelta(days=1)
+MOST_READ: Final = 3 * MOST
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Answer:
 
     value: Any
     until: dt.datetime | None = None
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it is of events, and none of them match."""
+        return bool(self.value == Happened())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +61,11 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """Events in order of time, with the data of each where it was asked for."""
+    """Events in order of time, with the data of each where it was asked for; `missed` were counted and not read."""
 
-    events: Sequence[EventRow]
-    data: Mapping[UUID, Sequence[Datum]]
+    events: Sequence[EventRow] = ()
+    data: Mapping[UUID, Sequence[Datum]] = field(default_factory=dict)
+    missed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Events as they are stored: of those that are told, the ones that match."""
+    """Events as they are stored: of those that are told, the ones that match. More than MOST_READ are only counted."""
 
     website_id: UUID
     where: Filter | None
@@ -123,9 +130,12 @@ class Events:
         ids, times = zip(*(one for part in told for one in part.events()), strict=True)
         scope = open_scope(ctx, self.website_id, Period(min(times), max(times), UTC), self.where)
         # The times say nothing new, but they are what a store's index finds, however far apart they are.
-        these = [event.c.event_id.in_(ids), event.c.created_at.in_(set(times))]
-        rows = event_rows(ctx, [*scope.rows(), *these], Window(len(ids)), _OLDEST_FIRST)
-        return Answer(Happened(rows, data_of(ctx, scope, rows) if self.with_data else {}))
+        these = [event.c.event_id.in_(ids), event.c.created_at.in_(set(times)), *scope.rows()]
+        if len(ids) > MOST_READ:
+            [(count,)] = ctx.events.rows(sa.select(sa.func.count()).select_from(event).where(*these))
+            return Answer(Happened(missed=whole(count)))
+        rows = event_rows(ctx, these, Window(len(ids)), _OLDEST_FIRST)
+        return Answer(Happened(tuple(rows), data_of(ctx, scope, rows) if self.with_data else {}))
 
 
 Question = ActiveVisitors | Totals | Events

@@ -9,13 +9,16 @@ from typing import Any, Final
 
 from app.context import Actor, Kind
 from app.live.mailbox import Mailbox
-from app.live.questions import Answer, Opening, Question
+from app.live.questions import MOST_READ, Answer, Opening, Question
 from app.stored import MOST, Stored
 
 # Events of a question that wait to be read; of more than these only that there were some is known.
 _MOST_WAITING: Final = 20_000
-# Of how many events at most one statement asks.
-_AT_ONCE: Final = 3 * MOST
+# Of more than these the oldest are counted instead of read, so many at once.
+_BEHIND: Final = 1_500
+_COUNTED: Final = 3_000
+# Events that are told at once, to all who follow together.
+_TOLD: Final = 2_500
 
 
 class Stopping(Exception):
@@ -87,10 +90,14 @@ class Asked:
             self.waiting, self.lost = 0, True
 
     def some(self) -> list[Stored]:
-        """The first of what was told, as much as one statement asks of."""
+        """The first of what was told, as much as one statement asks of: to be read, or counted if there is too much."""
+        if self.waiting > _BEHIND:
+            most = min(_COUNTED, self.waiting - MOST)
+        else:
+            most = max(MOST, min(MOST_READ, _TOLD // max(1, len(self.subscriptions))))
         some: list[Stored] = []
         count = 0
-        while self.told and count + len(self.told[0]) <= _AT_ONCE:
+        while self.told and count + len(self.told[0]) <= most:
             some.append(self.told.popleft())
             count += len(some[-1])
         self.waiting -= count
