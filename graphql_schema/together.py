@@ -65,14 +65,14 @@ class Together(Generic[Q, A]):
     async def _answer(self, actor: Actor, batch: _Batch[Q, A]) -> None:
         prepares = [prepare for prepare, _ in batch.asked]
         try:
-            found: Sequence[A | BaseException] = await self._runtime.run(actor, self._found, prepares)
-        except BaseException as error:
+            found: Sequence[A | Exception] = await self._runtime.run(actor, self._found, prepares)
+        except Exception as error:
             # Of the operation as a whole: everyone who waits is told.
             found = [error] * len(prepares)
         for answer, (_, future) in zip(found, batch.asked, strict=True):
             if future.done():  # whoever asked is gone
                 continue
-            if isinstance(answer, BaseException):
+            if isinstance(answer, Exception):
                 future.set_exception(answer)
             else:
                 future.set_result(answer)
