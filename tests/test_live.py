@@ -235,6 +235,8 @@ def test_who_is_slow_misses_the_oldest_and_is_told_how_many(
             assert push.missed == 0
             found += names(push)
     assert found == wanted
+    # Who asks for something else is answered after the last of them is in everybody's mailbox.
+    assert follow(follow_active_visitors, UUID(website)).next() == 0
     pushes = [slow.next()]
     while sum(len(push.events) for push in pushes) < MOST_WAITING:
         pushes.append(slow.next())
