@@ -14,7 +14,7 @@ import httpx
 import orjson
 import pytest
 import sqlalchemy as sa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.context import Ctx
@@ -115,6 +115,7 @@ MOMENTS = st.datetimes(dt.datetime(1971, 1, 1), dt.datetime(2900, 1, 1)).map(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([UUID(int=1), UUID(int=2)]), st.uuids(), MOMENTS), max_size=500))
 def test_what_is_told_of_rows_survives_a_notification(rows: list[tuple[UUID, UUID, dt.datetime]]) -> None:
     text = orjson.dumps(
@@ -143,6 +144,7 @@ def test_nothing_is_told_of_nothing() -> None:
 # When it is asked
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20), st.booleans()), max_size=60))
 def test_an_agenda_has_each_thing_once_at_its_earliest(steps: list[tuple[str, int, bool]]) -> None:
     agenda: Agenda[str] = Agenda()
@@ -182,6 +184,7 @@ def test_of_values_only_the_latest_waits() -> None:
     assert (box.take(), box.take()) == (0, None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 700), max_size=12), st.lists(st.integers(0, 12), max_size=6))
 def test_of_events_so_many_wait_and_the_others_are_counted(counts: list[int], takes: list[int]) -> None:
     """Every event is either had, in order, or counted as missed."""
@@ -232,6 +235,8 @@ def test_who_is_slow_misses_the_oldest_and_is_told_how_many(
             assert push.missed == 0
             found += names(push)
     assert found == wanted
+    # Who asks for something else is answered after the last of them is in everybody's mailbox.
+    assert follow(follow_active_visitors, UUID(website)).next() == 0
     pushes = [slow.next()]
     while sum(len(push.events) for push in pushes) < MOST_WAITING:
         pushes.append(slow.next())
