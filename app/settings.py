@@ -68,9 +68,13 @@ class Settings(BaseSettings):
     graphql_max_aliases: int = Field(50, ge=1, description="Most aliases in a GraphQL document.")
     graphql_max_tokens: int = Field(2000, ge=100, description="Most tokens in a GraphQL document.")
     graphql_max_variables: int = Field(
-        50_000, ge=100, description="Most values in the variables of a GraphQL operation, nested ones included."
+        50_000,
+        ge=100,
+        description="Most values in the variables of a GraphQL operation, nested ones included.",
     )
-    graphql_max_cost: int = Field(20_000, ge=1, description="Most points that one GraphQL operation may cost.")
+    graphql_max_cost: int = Field(
+        20_000, ge=1, description="Most points that one GraphQL operation may cost."
+    )
     graphql_bucket_size: int = Field(
         100_000, ge=1, description="Points that one caller may spend on GraphQL at once."
     )

@@ -82,11 +82,17 @@ def prices(data_dir: Path, events: int = 1_000_000) -> dict[str, list[tuple[floa
 
 
 def _asked(
-    client: httpx.Client, site: str, field: str, start: dt.datetime | None = None, end: dt.datetime | None = None
+    client: httpx.Client,
+    site: str,
+    field: str,
+    start: dt.datetime | None = None,
+    end: dt.datetime | None = None,
 ) -> tuple[float, int]:
     if start is None or end is None:
         return _measured(client, f"query($id: ID!) {{ website(id: $id) {{ {field} }} }}", {"id": site})
-    query = f"query($id: ID!, $p: PeriodInput!) {{ website(id: $id) {{ analytics(period: $p) {{ {field} }} }} }}"
+    query = (
+        f"query($id: ID!, $p: PeriodInput!) {{ website(id: $id) {{ analytics(period: $p) {{ {field} }} }} }}"
+    )
     period = {"start": start.isoformat(timespec="seconds"), "end": end.isoformat(timespec="seconds")}
     return _measured(client, query, {"id": site, "p": period})
 

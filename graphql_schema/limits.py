@@ -22,7 +22,9 @@ from graphql import (
     ValidationRule,
     VisitorAction,
 )
-from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from strawberry.extensions import ParserCache, SchemaExtension
+
+from graphql_schema.known import KnownDocuments
 
 # A cache of long documents would let anyone fill the memory.
 _CACHED_LENGTH: Final = 16_384
@@ -93,24 +95,39 @@ def extent_rule(max_depth: int, max_aliases: int) -> type[ValidationRule]:
     return ExtentRule
 
 
+def is_kept(query: str | None) -> bool:
+    """Whether a document is kept for the next time."""
+    return len(query or "") <= _CACHED_LENGTH
+
+
 class ParsedOnce(ParserCache):
     """Dashboards send the same few documents again and again."""
 
     def on_parse(self) -> Iterator[None]:
-        if len(self.execution_context.query or "") > _CACHED_LENGTH:
-            yield
-        else:
+        if is_kept(self.execution_context.query):
             yield from super().on_parse()
+        else:
+            yield
 
 
-class ValidatedOnce(ValidationCache):
+class ValidatedOnce(SchemaExtension):
     """As `ParsedOnce`: validating a dashboard's document takes longer than most of its figures."""
 
+    def __init__(self, known: KnownDocuments) -> None:
+        self._known = known
+
     def on_validate(self) -> Iterator[None]:
-        if len(self.execution_context.query or "") > _CACHED_LENGTH:
-            yield
-        else:
-            yield from super().on_validate()
+        context = self.execution_context
+        if context.graphql_document:
+            found = self._known.of(
+                context.schema._schema,
+                context.graphql_document,
+                context.validation_rules,
+                keep=is_kept(context.query),
+            )
+            # A list of its own: errors are replaced in it by what the caller may see.
+            context.pre_execution_errors = list(found.errors)
+        yield
 
 
 class OneOperation(SchemaExtension):

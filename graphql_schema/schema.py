@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from typing import Any
+
 import strawberry
 from graphql import ASTValidationRule, GraphQLError, NoSchemaIntrospectionCustomRule, Undefined
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from app.settings import Settings
 from graphql_schema.errors import public
 from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
+from graphql_schema.known import KnownDocuments
 from graphql_schema.limits import OneOperation, ParsedOnce, ValidatedOnce, extent_rule
+from graphql_schema.metering import UNPRICED, metered
 from graphql_schema.mutation import Mutation
+from graphql_schema.prices import show_prices
 from graphql_schema.query import Query
+from graphql_schema.sizes import bounded, length_error
 from graphql_schema.types import SCALARS
 
 
@@ -25,7 +33,21 @@ class Schema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         # In place: this very list is what is answered.
-        errors[:] = [public(error) for error in errors]
+        errors[:] = bounded([public(error) for error in errors])
+
+    async def execute(self, query: str | None, *args: Any, **kwargs: Any) -> ExecutionResult:
+        too_long = length_error(query)
+        if too_long:
+            return PreExecutionError(data=None, errors=[too_long], extensions=dict(UNPRICED))
+        return await super().execute(query, *args, **kwargs)
+
+    async def stream(self, query: str | None, *args: Any, **kwargs: Any) -> AsyncGenerator[Any, None]:
+        too_long = length_error(query)
+        return _only(too_long) if too_long else await super().stream(query, *args, **kwargs)
+
+
+async def _only(error: GraphQLError) -> AsyncGenerator[Any, None]:
+    yield PreExecutionError(data=None, errors=[error])
 
 
 def make_schema(settings: Settings) -> Schema:
@@ -35,6 +57,7 @@ def make_schema(settings: Settings) -> Schema:
     ]
     if not settings.introspection:
         rules.append(NoSchemaIntrospectionCustomRule)
+    known = KnownDocuments()
     schema = Schema(
         Query,
         Mutation,
@@ -47,11 +70,13 @@ def make_schema(settings: Settings) -> Schema:
             lambda: MaxTokensLimiter(settings.graphql_max_tokens),
             lambda: AddValidationRules(rules),
             ParsedOnce,
-            ValidatedOnce,
+            lambda: ValidatedOnce(known),
             OneOperation,
+            metered(settings, known),
         ],
     )
     _leave_out_null_defaults(schema)
+    show_prices(schema._schema)
     return schema
 
 
