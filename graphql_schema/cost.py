@@ -54,6 +54,7 @@ from graphql_schema.prices import (
 
 _FREE: Final = Price()
 _DAY: Final = dt.timedelta(days=1)
+_LEAST: Final = 1
 _MOST_PLANS: Final = 16  # of a document: each switch in it doubles them
 Plan = tuple["Step", ...]
 # Position in an answer → days of the period that were really looked through there.
@@ -85,16 +86,17 @@ class Quote:
     def actual(self, data: Mapping[str, Any] | None, covered: Covered) -> int:
         """What was really done, by an answer: rows that there were, days that were looked through, fields that ran.
 
-        A field that failed has run. Where nothing is left of the answer it cannot be told what ran.
+        Never more than was requested. A field that failed has run. Where nothing is left of the answer it cannot be told
+        what ran.
         """
         if data is None:
             return self.requested
-        return min(
-            self.requested, sum(self._done(step, data, (), Circumstances(), covered) for step in self.plan)
-        )
+        done = sum(self._done(step, data, (), Circumstances(), covered) for step in self.plan)
+        return min(max(_LEAST, done), self.requested)
 
     def most(self) -> int:
-        return max(1, sum(self._most(step, Circumstances()) for step in self.plan))
+        """The price: of all the rows, days and fields that there may be."""
+        return max(_LEAST, sum(self._most(step, Circumstances()) for step in self.plan))
 
     def _most(self, step: Step, around: Circumstances) -> int:
         arguments = self._arguments(step)
@@ -115,7 +117,9 @@ class Quote:
         around: Circumstances,
         covered: Covered,
     ) -> int:
-        arguments, value, here = self._arguments(step), data.get(step.key), (*path, step.key)
+        if step.key not in data:
+            return 0  # it is of another type than the one that is there
+        arguments, value, here = self._arguments(step), data[step.key], (*path, step.key)
         within = self._within(step, arguments, around)
         if here in covered:
             within = replace(within, days=min(within.days, covered[here]))
