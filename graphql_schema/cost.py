@@ -43,6 +43,7 @@ from app.errors import AppError
 from graphql_schema.inputs import PeriodInput, to_period
 from graphql_schema.introspection import entries
 from graphql_schema.prices import (
+    ASSUMED_ROWS,
     ENTRIES_A_POINT,
     MOST_DAYS,
     Circumstances,
@@ -96,18 +97,25 @@ class Quote:
 
     def most(self) -> int:
         """The price: of all the rows, days and fields that there may be."""
-        return max(_LEAST, sum(self._most(step, Circumstances()) for step in self.plan))
+        return max(_LEAST, self._most(self.plan, Circumstances(), {}))
 
-    def _most(self, step: Step, around: Circumstances) -> int:
+    def _most(self, steps: Plan, around: Circumstances, known: dict[tuple[int, Circumstances], int]) -> int:
+        # Fields that several places share through fragments are priced once for the same circumstances.
+        here = (id(steps), around)
+        if here not in known:
+            known[here] = sum(self._most_of(step, around, known) for step in steps)
+        return known[here]
+
+    def _most_of(self, step: Step, around: Circumstances, known: dict[tuple[int, Circumstances], int]) -> int:
         arguments = self._arguments(step)
         within = self._within(step, arguments, around)
         points = charge(step.price, arguments, within, within.rows, self._compared(step, arguments, within))
         if not step.steps:
             return points
         if not step.is_list:
-            return points + sum(self._most(one, within) for one in step.steps)
-        each = replace(within, rows=Circumstances().rows)
-        return points + within.rows * sum(self._most(one, each) for one in step.steps)
+            return points + self._most(step.steps, within, known)
+        each = replace(within, rows=ASSUMED_ROWS)
+        return points + within.rows * self._most(step.steps, each, known)
 
     def _done(
         self,
@@ -129,7 +137,7 @@ class Quote:
             return points
         if not step.is_list:
             return points + sum(self._done(one, value, here, within, covered) for one in step.steps)
-        each = replace(within, rows=Circumstances().rows)
+        each = replace(within, rows=ASSUMED_ROWS)
         return points + sum(
             self._done(one, row, (*here, index), each, covered)
             for index, row in enumerate(value)
@@ -154,7 +162,7 @@ class Quote:
             days, conditions = self._days(arguments.get("period")), _conditions(arguments.get("where"))
         elif price.days:
             days = price.days
-        rows = page_rows(price, arguments) if price.page else Circumstances().rows
+        rows = page_rows(price, arguments) if price.page else ASSUMED_ROWS
         return Circumstances(days, conditions, rows)
 
     def _compared(self, step: Step, arguments: Mapping[str, Any], within: Circumstances) -> int:
