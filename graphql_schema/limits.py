@@ -51,7 +51,7 @@ class _Measure:
             case FieldNode():
                 # Introspection is nested deeply by nature and reads no data.
                 if node.name.value.startswith("__"):
-                    return Extent(0, 0)
+                    return Extent(0, int(node.alias is not None))
                 inner = self.selections(node.selection_set)
                 return Extent(inner.depth + 1, inner.aliases + (node.alias is not None))
             case InlineFragmentNode():
@@ -137,8 +137,10 @@ class OneOperation(SchemaExtension):
         context = self.execution_context
         document = context.graphql_document
         operations = document.definitions if document else ()
-        if context._provided_operation_name is None and (
-            sum(isinstance(one, OperationDefinitionNode) for one in operations) > 1
+        if (
+            not context.pre_execution_errors
+            and context._provided_operation_name is None
+            and sum(isinstance(one, OperationDefinitionNode) for one in operations) > 1
         ):
             told = "The document has several operations: say which in operationName"
             error = GraphQLError(told, extensions={"code": "graphql-validation", "status": 400})

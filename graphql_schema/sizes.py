@@ -12,6 +12,8 @@ from graphql import (
     GraphQLError,
     OperationDefinitionNode,
     SelectionSetNode,
+    Token,
+    TokenKind,
 )
 
 # Characters: two thousand tokens are a third of it, and a single one may be as long as it likes.
@@ -25,6 +27,7 @@ MAX_VARIABLES_DEPTH: Final = 80
 # Errors of one answer, and characters of a message.
 MAX_ERRORS: Final = 50
 MAX_MESSAGE: Final = 1000
+_MAX_DIGITS: Final = 400  # the largest Float has 309
 
 
 def refusal(code: str, message: str, **numbers: int) -> GraphQLError:
@@ -50,11 +53,23 @@ def structure_errors(document: DocumentNode) -> list[GraphQLError]:
     if len(definitions) > MAX_DEFINITIONS:
         told = f"The document has {len(definitions)} operations and fragments; at most {MAX_DEFINITIONS} are allowed"
         return [refusal("document-limit", told, limit=MAX_DEFINITIONS)]
+    if _has_huge_number(document):
+        return [refusal("graphql-validation", f"A number has at most {_MAX_DIGITS} digits")]
     repeats = _repeats([one.selection_set for one in definitions])
     if repeats > MAX_REPEATS:
         told = f"The document repeats {repeats} fields; at most {MAX_REPEATS} repetitions are allowed"
         return [refusal("document-limit", told, limit=MAX_REPEATS)]
     return []
+
+
+def _has_huge_number(document: DocumentNode) -> bool:
+    """Whether a number has more digits than Python would make a number of: it raises what no rule expects."""
+    token: Token | None = document.loc.start_token if document.loc else None
+    while token:
+        if token.kind in (TokenKind.INT, TokenKind.FLOAT) and len(token.value or "") > _MAX_DIGITS:
+            return True
+        token = token.next
+    return False
 
 
 def _repeats(waiting: list[SelectionSetNode]) -> int:
