@@ -1,74 +1,84 @@
-"""What is known of a document that was seen before: whether it is valid, and what it costs.
+"""What is known of a document that was seen before: its tree, whether it is valid, and what it costs.
 
-Documents are told apart by identity: the parser's cache answers the same one for the same text, while their own hash
-walks the whole tree, which takes longer than pricing a dashboard.
+Dashboards send the same few documents again and again, and each step takes longer than most of their figures. They are
+known by their text: the hash of a tree walks it whole, which takes longer than pricing it.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
-from graphql import ASTValidationRule, DocumentNode, GraphQLError, GraphQLSchema, validate
+from graphql import ASTValidationRule, DocumentNode, GraphQLError, GraphQLSchema, parse, validate
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from graphql_schema.cost import Plans
 from graphql_schema.sizes import MAX_ERRORS, structure_errors
 
-# As many as the parser's cache holds.
-_MOST_KNOWN: Final = 128
+# Characters of a document that is kept, and of all that are: a tree takes up to 170 bytes for each.
+_LONGEST: Final = 16_384
+_MOST: Final = 262_144
 
 
 class Known:
-    """A document, whether it is valid and, once it has been asked for, what it costs."""
+    """A document and, once asked for, whether it is valid and what it costs. It is asked about one schema only."""
 
-    def __init__(
-        self, schema: GraphQLSchema, document: DocumentNode, rules: Sequence[type[ASTValidationRule]]
-    ) -> None:
+    def __init__(self, document: DocumentNode) -> None:
         self.document = document
-        self._schema = schema
+        self._errors: list[GraphQLError] | None = None
         self._plans: Plans | None = None
-        # Comparing fields takes time by the square of what the first check counts.
-        self.errors: list[GraphQLError] = structure_errors(document) or validate(
-            schema,
-            document,
-            (*rules, MaybeNullValidationRule, OneOfInputValidationRule),
-            max_errors=MAX_ERRORS - 1,  # that there are more is one of its own
-        )
 
-    @property
-    def plans(self) -> Plans:
-        """What its operations cost. The document must be valid."""
+    def errors(self, schema: GraphQLSchema, rules: Sequence[type[ASTValidationRule]]) -> list[GraphQLError]:
+        """What is wrong with it; a list of the caller's own."""
+        if self._errors is None:
+            # Comparing fields takes time by the square of what the first check counts.
+            self._errors = structure_errors(self.document) or validate(
+                schema,
+                self.document,
+                (*rules, MaybeNullValidationRule, OneOfInputValidationRule),
+                max_errors=MAX_ERRORS - 1,  # that there are more is one of its own
+            )
+        return list(self._errors)
+
+    def plans(self, schema: GraphQLSchema) -> Plans:
+        """What its operations cost. It must be valid."""
         if self._plans is None:
-            self._plans = Plans(self._schema, self.document)
+            self._plans = Plans(schema, self.document)
         return self._plans
 
 
 class KnownDocuments:
-    """The documents of one schema that were asked for last."""
+    """The documents of one schema that were asked for last, as many as have a bounded length together."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[int, Known] = OrderedDict()
+        self._known: OrderedDict[str, Known] = OrderedDict()
+        self._length = 0
 
-    def of(
-        self,
-        schema: GraphQLSchema,
-        document: DocumentNode,
-        rules: Sequence[type[ASTValidationRule]],
-        *,
-        keep: bool,
-    ) -> Known:
-        """What is known of a document; of one that is not to be kept, found out again."""
-        found = self._known.get(id(document))
-        if found is None:
-            # A document that is kept here keeps its identity to itself.
-            found = Known(schema, document, rules)
-            if keep:
-                self._known[id(document)] = found
-                if len(self._known) > _MOST_KNOWN:
-                    self._known.popitem(last=False)
-        elif keep:
-            self._known.move_to_end(id(document))
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def parsed(self, text: str, options: dict[str, Any]) -> DocumentNode:
+        """The tree of a document. Raises GraphQLSyntaxError as `parse`, whose options these are."""
+        found = self._known.get(text)
+        return self.about(text, parse(text, **options) if found is None else found.document).document
+
+    def about(self, text: str | None, document: DocumentNode) -> Known:
+        """What is known of a document with this text."""
+        found = self._known.get(text or "")
+        if found is not None and found.document is document:
+            self._known.move_to_end(text or "")
+            return found
+        found = Known(document)
+        if text and len(text) <= _LONGEST:
+            self._keep(text, found)
         return found
+
+    def _keep(self, text: str, found: Known) -> None:
+        if text not in self._known:
+            self._length += len(text)
+        self._known[text] = found
+        while self._length > _MOST:
+            oldest, _ = self._known.popitem(last=False)
+            self._length -= len(oldest)

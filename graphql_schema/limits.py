@@ -7,8 +7,9 @@ each spread the next one twice took them 0.6 s, and every further one doubles th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from graphql import (
     FieldNode,
@@ -22,12 +23,9 @@ from graphql import (
     ValidationRule,
     VisitorAction,
 )
-from strawberry.extensions import ParserCache, SchemaExtension
+from strawberry.extensions import SchemaExtension
 
 from graphql_schema.known import KnownDocuments
-
-# A cache of long documents would let anyone fill the memory.
-_CACHED_LENGTH: Final = 16_384
 
 
 class Extent(NamedTuple):
@@ -95,19 +93,19 @@ def extent_rule(max_depth: int, max_aliases: int) -> type[ValidationRule]:
     return ExtentRule
 
 
-def is_kept(query: str | None) -> bool:
-    """Whether a document is kept for the next time."""
-    return len(query or "") <= _CACHED_LENGTH
+class ParsedOnce(SchemaExtension):
+    """Parses a document that is sent again and again the first time."""
 
-
-class ParsedOnce(ParserCache):
-    """Dashboards send the same few documents again and again."""
+    def __init__(self, known: KnownDocuments) -> None:
+        self._known = known
 
     def on_parse(self) -> Iterator[None]:
-        if is_kept(self.execution_context.query):
-            yield from super().on_parse()
-        else:
-            yield
+        context = self.execution_context
+        if context.query and context.graphql_document is None:
+            # What cannot be parsed is left to Strawberry, which knows how to answer that.
+            with suppress(GraphQLError):
+                context.graphql_document = self._known.parsed(context.query, dict(context.parse_options))
+        yield
 
 
 class ValidatedOnce(SchemaExtension):
@@ -119,14 +117,8 @@ class ValidatedOnce(SchemaExtension):
     def on_validate(self) -> Iterator[None]:
         context = self.execution_context
         if context.graphql_document:
-            found = self._known.of(
-                context.schema._schema,
-                context.graphql_document,
-                context.validation_rules,
-                keep=is_kept(context.query),
-            )
-            # A list of its own: errors are replaced in it by what the caller may see.
-            context.pre_execution_errors = list(found.errors)
+            found = self._known.about(context.query, context.graphql_document)
+            context.pre_execution_errors = found.errors(context.schema._schema, context.validation_rules)
         yield
 
 

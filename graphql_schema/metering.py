@@ -23,7 +23,6 @@ from app.stats.scope import Scope
 from graphql_schema.context import Context, Info
 from graphql_schema.cost import Quote, days_between
 from graphql_schema.known import KnownDocuments
-from graphql_schema.limits import is_kept
 from graphql_schema.sizes import refusal, variables_error
 
 # What is said of a request that is refused before it has a price.
@@ -117,12 +116,8 @@ class Metered(SchemaExtension):
         asked, settings = self.execution_context, self._settings
         if error := variables_error(asked.variables, settings.graphql_max_variables):
             return error
-        known = self._known.of(
-            asked.schema._schema, document, asked.validation_rules, keep=is_kept(asked.query)
-        )
-        quote = known.plans.quote(
-            asked._provided_operation_name, asked.variables or {}, dt.datetime.now(dt.UTC)
-        )
+        plans = self._known.about(asked.query, document).plans(asked.schema._schema)
+        quote = plans.quote(asked._provided_operation_name, asked.variables or {}, dt.datetime.now(dt.UTC))
         if quote is None:
             return None  # execution says what is wrong
         self._cost["requested"] = cost = quote.requested

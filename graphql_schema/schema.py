@@ -69,7 +69,7 @@ def make_schema(settings: Settings) -> Schema:
         extensions=[
             lambda: MaxTokensLimiter(settings.graphql_max_tokens),
             lambda: AddValidationRules(rules),
-            ParsedOnce,
+            lambda: ParsedOnce(known),
             lambda: ValidatedOnce(known),
             OneOperation,
             metered(settings, known),

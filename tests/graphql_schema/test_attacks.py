@@ -218,29 +218,6 @@ def test_it_takes_little_memory(name: str) -> None:
     assert peak < MOST_MEMORY
 
 
-def test_repeating_an_attack_keeps_nothing_of_it() -> None:
-    """Other names each time, so that no cache answers."""
-    schema = make_schema(Settings())
-
-    def wave(number: int) -> None:
-        for i in range(20):
-            name = f"w{number}x{i}"
-            asyncio.run(schema.execute(operation(f"{name}y{j}" for j in range(400))))
-
-    for number in range(8):  # as many documents as are kept
-        wave(number)
-    tracemalloc.start()
-    try:
-        before, _ = tracemalloc.get_traced_memory()
-        for number in range(8, 12):
-            wave(number)
-        after, _ = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    # What is kept took the place of as much that was kept before, which is not traced: a cache's worth, and no more.
-    assert after - before < 80 * MIB
-
-
 def test_a_batch_of_operations_is_not_taken(live: Server) -> None:
     with statements(live) as seen:
         answer = live.client.post(
