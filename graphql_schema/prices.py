@@ -6,7 +6,7 @@ for a price is in the document and its variables, so it is known before anything
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,8 +51,8 @@ class Price:
         names = {self.times, self.page, "period", "where"}
         return frozenset(names | {"compare", "compareTo"} if self.compared else names) - {""}
 
-    def text(self, arguments: Iterable[str]) -> str:
-        """In words, for a field that takes these arguments."""
+    def text(self) -> str:
+        """In words."""
         parts = [_points(self.base)] if self.base or not self.scan else []
         if self.scan:
             each = f" and each of `{self.times}`" if self.times else ""
@@ -172,7 +172,7 @@ def show_prices(schema: GraphQLSchema) -> None:
         for name, field in getattr(named, "fields", {}).items():
             price = price_of(type_name, name)
             if price is not None and (price.base or price.scan):
-                field.description = f"{field.description} {price.text(field.args)}"
+                field.description = f"{field.description} {price.text()}"
 
 
 @dataclass(frozen=True, slots=True)

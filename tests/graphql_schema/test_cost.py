@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
-from graphql import GraphQLObjectType, get_introspection_query, parse, validate
+from graphql import GraphQLObjectType, build_schema, get_introspection_query, parse, validate
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -203,6 +203,28 @@ def test_changes_are_cheap_and_hits_cheaper() -> None:
     batch = "mutation($i: [TrackInput!]!) { trackBatch(inputs: $i) { accepted } }"
     assert price(batch, i=[hit]) == 2
     assert price(batch, i=[hit] * 500) == 51
+
+
+def test_subscriptions_are_priced_when_they_begin() -> None:
+    """By the schema that has them; here by one that is written down."""
+    schema = build_schema("""
+        type Query { version: String }
+        input PeriodInput { all: Boolean }
+        input Filter { property: String, or: [Filter!] }
+        type Totals { visits: Int }
+        type Subscription {
+            activeVisitors(websiteId: ID!): Int
+            liveTotals(websiteId: ID!, period: PeriodInput!, where: Filter): Totals
+        }
+    """)
+    document = "subscription($w: Filter) { %s }"
+    for field, points in (
+        ("activeVisitors(websiteId: 1)", 20),
+        ("liveTotals(websiteId: 1, period: {all: true}, where: $w) { visits }", 20 + 24 * 37 * 2),
+    ):
+        found = Plans(schema, parse(document % field)).quote(None, {"w": {"or": [{"property": "x"}]}}, NOW)
+        assert found is not None
+        assert found.requested == points
 
 
 def test_what_is_asked_in_earnest_is_far_from_the_limit() -> None:
