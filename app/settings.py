@@ -73,10 +73,10 @@ class Settings(BaseSettings):
         description="Most values in the variables of a GraphQL operation, nested ones included.",
     )
     graphql_max_cost: int = Field(
-        20_000, ge=1, description="Most points that one GraphQL operation may cost."
+        10_000, ge=1, description="Most points that one GraphQL operation may cost."
     )
     graphql_bucket_size: int = Field(
-        100_000, ge=1, description="Points that one caller may spend on GraphQL at once."
+        50_000, ge=1, description="Points that one caller may spend on GraphQL at once."
     )
     graphql_bucket_refill: int = Field(
         1000, ge=1, description="Points that each caller gets back every second."

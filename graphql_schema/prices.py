@@ -1,7 +1,7 @@
 """What each field costs: one table, shown in the description of every field in it.
 
-A point is about a millisecond of a two-core server with DuckDB at a million events a year (0015). All that is needed
-for a price is in the document and its variables, so it is known before anything is asked.
+A point is about a millisecond of a processor, with DuckDB and a website of a million events a year (0015). All that is
+needed for a price is in the document and its variables, so it is known before anything is asked.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SAVED_DAYS: Final = 366
 ASSUMED_ROWS: Final = 50
 # Rows of a page that cost a point together.
 ROWS_A_POINT: Final = 10
-# Entries of an introspection that cost a point together. That is fifty times what they take: they are answered on the
-# event loop, where nothing else goes on meanwhile.
+# Entries of an introspection that cost a point together. That is twenty times what they take: they are answered on
+# the event loop, where nothing else goes on meanwhile.
 ENTRIES_A_POINT: Final = 2
 
 
@@ -96,7 +96,7 @@ PRICES: Final[Mapping[str, Price]] = {
     "User.websites": _LIST,
     "User.teams": _LIST,
     "User.apiKeys": _LIST,
-    "User.usage": Price(scan=10),
+    "User.usage": Price(base=3, scan=5),
     "Team.accessCode": _ONE,
     "Team.myRole": _ONE,
     "Team.members": _LIST,
@@ -105,7 +105,7 @@ PRICES: Final[Mapping[str, Price]] = {
     "ApiKey.website": _ONE,
     "SavedReport.author": _FREE,
     "SavedReport.website": _ONE,
-    "SavedReport.result": Price(scan=20, page="first", days=SAVED_DAYS),
+    "SavedReport.result": Price(base=3, scan=14, page="first", days=SAVED_DAYS),
     "Website.owner": _FREE,
     "Website.team": _FREE,
     "Website.shares": _ONE,
@@ -115,33 +115,33 @@ PRICES: Final[Mapping[str, Price]] = {
     "Website.activeVisitors": Price(base=2),
     "Website.dateRange": Price(base=2),
     "Website.realtime": Price(base=20),
-    "Website.values": Price(base=1, scan=1, page="first", days=MOST_DAYS),
+    "Website.values": Price(base=3, scan=1, page="first", days=MOST_DAYS),
     "Website.analytics": _ONE,
-    "Analytics.totals": Price(scan=8, compared=True),
-    "Analytics.series": Price(scan=8),
-    "Analytics.breakdown": Price(scan=12, times="by", page="first"),
-    "Analytics.eventSeries": Price(scan=2, page="first"),
-    "Analytics.channels": Price(scan=8),
-    "Analytics.utm": Price(scan=10, page="first"),
-    "Analytics.revenue": Price(scan=2, page="first"),
-    "Analytics.currencies": Price(scan=1, page="first"),
-    "Analytics.attribution": Price(scan=16),
-    "Analytics.funnel": Price(scan=4, times="steps"),
-    "Analytics.goals": Price(scan=2, times="goals"),
-    "Analytics.journeys": Price(scan=60, page="first"),
-    "Analytics.retention": Price(scan=40),
-    "Analytics.events": Price(base=5, scan=1, page="first"),
-    "Analytics.eventProperties": Price(scan=2, page="first"),
-    "Analytics.propertyValues": Price(scan=2, page="first"),
-    "Analytics.eventDataTotals": Price(scan=2),
-    "Analytics.sessions": Price(base=5, scan=8, page="first"),
-    "Analytics.sessionTotals": Price(scan=8),
-    "Analytics.weekdayHours": Price(scan=8),
-    "Analytics.sessionProperties": Price(scan=2, page="first"),
-    "Analytics.sessionPropertyValues": Price(scan=3, page="first"),
-    "SessionDetails.summary": Price(base=5, scan=1),
-    "SessionDetails.activity": Price(base=5, scan=1, page="first"),
-    "SessionDetails.properties": Price(base=5),
+    "Analytics.totals": Price(base=3, scan=5, compared=True),
+    "Analytics.series": Price(base=3, scan=5),
+    "Analytics.breakdown": Price(base=3, scan=6, times="by", page="first"),
+    "Analytics.eventSeries": Price(base=3, scan=1, page="first"),
+    "Analytics.channels": Price(base=3, scan=5),
+    "Analytics.utm": Price(base=3, scan=4, page="first"),
+    "Analytics.revenue": Price(base=3, scan=1, page="first"),
+    "Analytics.currencies": Price(base=3, scan=1, page="first"),
+    "Analytics.attribution": Price(base=3, scan=5),
+    "Analytics.funnel": Price(base=3, scan=2, times="steps"),
+    "Analytics.goals": Price(base=3, scan=1, times="goals"),
+    "Analytics.journeys": Price(base=3, scan=24, page="first"),
+    "Analytics.retention": Price(base=3, scan=14),
+    "Analytics.events": Price(base=3, scan=1, page="first"),
+    "Analytics.eventProperties": Price(base=3, scan=1, page="first"),
+    "Analytics.propertyValues": Price(base=3, scan=1, page="first"),
+    "Analytics.eventDataTotals": Price(base=3, scan=1),
+    "Analytics.sessions": Price(base=3, scan=4, page="first"),
+    "Analytics.sessionTotals": Price(base=3, scan=5),
+    "Analytics.weekdayHours": Price(base=3, scan=3),
+    "Analytics.sessionProperties": Price(base=3, scan=1, page="first"),
+    "Analytics.sessionPropertyValues": Price(base=3, scan=2, page="first"),
+    "SessionDetails.summary": Price(base=3, scan=1),
+    "SessionDetails.activity": Price(base=3, scan=1, page="first"),
+    "SessionDetails.properties": Price(base=3),
     "Mutation.login": _PASSWORD,
     "Mutation.createUser": _PASSWORD,
     "Mutation.updateUser": _PASSWORD,
@@ -156,7 +156,7 @@ PRICES: Final[Mapping[str, Price]] = {
     # Once, when it begins: what is pushed is free.
     "Subscription.activeVisitors": Price(base=20),
     "Subscription.events": Price(base=20),
-    "Subscription.liveTotals": Price(base=20, scan=24),
+    "Subscription.liveTotals": Price(base=20, scan=15),
 }
 
 

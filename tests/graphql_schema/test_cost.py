@@ -63,10 +63,10 @@ def test_every_price_is_told_where_the_field_is_described() -> None:
     assert isinstance(analytics, GraphQLObjectType)
     assert analytics.fields["channels"].description == (
         "Visitors by how they came: always all 14 channels, most visitors first. "
-        "Cost: 8 points for each started 30 days of the period."
+        "Cost: 3 points, 5 points for each started 30 days of the period."
     )
     assert (analytics.fields["breakdown"].description or "").endswith(
-        "Cost: 12 points for each started 30 days of the period and each of `by`, 1 point for 10 rows."
+        "Cost: 3 points, 6 points for each started 30 days of the period and each of `by`, 1 point for 10 rows."
     )
     told = {
         f"{named.name}.{name}"
@@ -89,19 +89,19 @@ def test_the_price_grows_with_the_period() -> None:
         ('{ start: "1900-01-01", end: "1999-12-31" }', 37),  # longer than any website has events for
         ('{ start: "2026-01-01" }', 37),  # refused by the field itself
     ):
-        assert of_analytics("channels { channel }", period) == 8 * scans, period
+        assert of_analytics("channels { channel }", period) == 3 + 5 * scans, period
 
 
 def test_the_price_grows_with_dimensions_rows_steps_and_comparisons() -> None:
     for fields, points in (
-        ("breakdown(by: [PATH], first: 10) { nodes { values } }", 13),
-        ("breakdown(by: [PATH, OS, CITY], first: 100) { nodes { values } }", 46),
-        ("breakdown(by: [PATH]) { nodes { values } edges { cursor } }", 13),
+        ("breakdown(by: [PATH], first: 10) { nodes { values } }", 10),
+        ("breakdown(by: [PATH, OS, CITY], first: 100) { nodes { values } }", 31),
+        ("breakdown(by: [PATH]) { nodes { values } edges { cursor } }", 10),
         ("totals { visits { value } }", 8),
-        ("totals(compare: PREVIOUS) { visits { value } }", 16),
-        ("totals(compareTo: { last: DAYS_90 }) { visits { value } }", 32),
-        ('funnel(steps: [{ path: "/" }, { path: "/b" }, { event: "c" }], windowMinutes: 5) { steps { visitors } }', 12),
-        ("sessions(first: 20) { totalCount }", 15),
+        ("totals(compare: PREVIOUS) { visits { value } }", 13),
+        ("totals(compareTo: { last: DAYS_90 }) { visits { value } }", 23),
+        ('funnel(steps: [{ path: "/" }, { path: "/b" }, { event: "c" }], windowMinutes: 5) { steps { visitors } }', 9),
+        ("sessions(first: 20) { totalCount }", 9),
         ("period { start }", 0),
     ):  # fmt: skip
         assert of_analytics(fields) == points, fields
@@ -116,7 +116,7 @@ def test_filters_that_look_elsewhere_cost_a_scan_each() -> None:
         (held, 2),
         ({"or": [held, {"not": held}, {"and": [{"cohort": "x"}, {"path": {"eq": "/"}}]}]}, 4),
     ):
-        assert price(document, w=where) == 2 + 8 * factor
+        assert price(document, w=where) == 2 + 3 + 5 * factor
 
 
 def test_lists_multiply_what_is_below_them() -> None:
@@ -133,7 +133,7 @@ def test_lists_multiply_what_is_below_them() -> None:
     assert price("{ users(first: 100) { nodes { websites(first: 100) { nodes { id } } } } }") == 11 + 100 * 11
     # Nothing says how long this list is.
     usage = f"{{ me {{ usage(period: {{last: DAYS_7}}) {{ websites {{ website {{ {below} }} }} }} }} }}"
-    assert price(usage) == 1 + 10 + 50 * each
+    assert price(usage) == 1 + 8 + 50 * each
 
 
 def test_skipped_fields_cost_nothing() -> None:
@@ -141,7 +141,7 @@ def test_skipped_fields_cost_nothing() -> None:
         channels @include(if: $more) { channel } ...Week @skip(if: $more) ... @include(if: false) { weekdayHours }
     } } } fragment Week on Analytics { retention { date } }"""
     assert price(document, more=True) == 2 + 8
-    assert price(document, more=False) == 2 + 40
+    assert price(document, more=False) == 2 + 17
 
 
 def test_one_plan_is_not_taken_for_another() -> None:
@@ -220,7 +220,7 @@ def test_subscriptions_are_priced_when_they_begin() -> None:
     document = "subscription($w: Filter) { %s }"
     for field, points in (
         ("activeVisitors(websiteId: 1)", 20),
-        ("liveTotals(websiteId: 1, period: {all: true}, where: $w) { visits }", 20 + 24 * 37 * 2),
+        ("liveTotals(websiteId: 1, period: {all: true}, where: $w) { visits }", 20 + 15 * 37 * 2),
     ):
         found = Plans(schema, parse(document % field)).quote(None, {"w": {"or": [{"property": "x"}]}}, NOW)
         assert found is not None
@@ -237,11 +237,11 @@ def test_what_is_asked_in_earnest_is_far_from_the_limit() -> None:
         sessions {{ nodes {{ id }} }} events {{ nodes {{ id }} }} weekdayHours {tiles}"""
     limit = Settings().graphql_max_cost
     year = of_analytics(dashboard, '{ start: "2025-11-27", end: "2026-11-26" }')
-    assert year == 13 * (16 + 8 + 8 + 8 + 1 + 8 + 8 * 12) + 8 + 2 * 5 + 2 * 2
+    assert year == 14 * 3 + 13 * (10 + 5 + 5 + 4 + 1 + 3 + 8 * 6) + 2 * 2 + 8
     assert year * 5 < limit
-    assert of_analytics(dashboard, "{ all: true }") * 2 < limit
+    assert of_analytics(dashboard, "{ all: true }") * 3 < limit
     sites = "{ websites(first: 50) { nodes { analytics(period: {last: MONTHS_12}) { totals { visits { value } } } } } }"
-    assert price(sites) * 3 < limit
+    assert price(sites) * 2 < limit
     many = sites.replace("50", "100").replace(
         "totals { visits { value } }", "breakdown(by: [PATH, OS]) { nodes { values } }"
     )
@@ -252,16 +252,16 @@ def test_what_was_done_is_told_from_the_answer() -> None:
     found = quoted(
         "{ websites(first: 40) { nodes { analytics(period: {all: true}) { channels { channel } breakdown(by: [PATH], first: 50) { nodes { values } } } } } }"
     )
-    assert found.requested == 1 + 4 + 40 * (1 + 8 * 37 + 12 * 37 + 5)
+    assert found.requested == 1 + 4 + 40 * (1 + 3 + 5 * 37 + 3 + 6 * 37 + 5)
     row = {"analytics": {"channels": [], "breakdown": {"nodes": [{"values": ["/"]}] * 12}}}
     failed = {"analytics": {"channels": None, "breakdown": None}}
     # Two websites: of one 61 days were looked through and 12 rows found, the other's analytics could not be opened.
     done = found.actual(
         {"websites": {"nodes": [row, {"analytics": None}]}}, {("websites", "nodes", 0, "analytics"): 61}
     )
-    assert done == 1 + 1 + (1 + 8 * 3 + 12 * 3 + 2) + 1
+    assert done == 1 + 1 + (1 + 3 + 5 * 3 + 3 + 6 * 3 + 2) + 1
     # What failed has run, and it is not known over how many days.
-    assert found.actual({"websites": {"nodes": [failed]}}, {}) == 1 + 1 + (1 + 8 * 37 + 12 * 37)
+    assert found.actual({"websites": {"nodes": [failed]}}, {}) == 1 + 1 + (1 + 3 + 5 * 37 + 3 + 6 * 37)
     assert found.actual({"websites": None}, {}) == 1
     assert found.actual(None, {}) == found.requested
 

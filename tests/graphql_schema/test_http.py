@@ -152,8 +152,8 @@ def test_limits_are_data(live: Server) -> None:
         "maxVariables": 50000,
         "maxVariablesDepth": 80,
         "maxErrors": 50,
-        "maxCost": 20000,
-        "bucketSize": 100000,
+        "maxCost": 10000,
+        "bucketSize": 50000,
         "bucketRefill": 1000,
         "statementTimeout": 30.0,
     }

@@ -61,12 +61,12 @@ def test_every_answer_says_what_it_cost(server: Server, website: str, populate: 
         website, [view(A, "2026-11-10 10:00:00"), view(B, "2026-11-11 10:00:00"), happening(B, "2026-11-11 10:01:00", "/", "x")]
     )  # fmt: skip
     days = {"start": "2026-10-03", "end": "2026-11-11"}
-    assert cost(server.graphql(CHANNELS, {"id": website, "p": days})) == (2 + 2 * 8, 2 + 2 * 8)
-    assert cost(server.graphql(CHANNELS, {"id": website, "p": {"all": True}})) == (2 + 37 * 8, 2 + 8)
+    assert cost(server.graphql(CHANNELS, {"id": website, "p": days})) == (5 + 2 * 5, 5 + 2 * 5)
+    assert cost(server.graphql(CHANNELS, {"id": website, "p": {"all": True}})) == (5 + 37 * 5, 5 + 5)
     values = "query($id: ID!) { website(id: $id) { values(field: PATH) { value } } }"
-    assert cost(server.graphql(values, {"id": website})) == (1 + 1 + 37 + 1, 1 + 1 + 1 + 1)
+    assert cost(server.graphql(values, {"id": website})) == (1 + 3 + 37 + 1, 1 + 3 + 1 + 1)
     events = "query($id: ID!) { website(id: $id) { analytics(period: {all: true}) { events(first: 100) { nodes { id } } } } }"
-    assert cost(server.graphql(events, {"id": website})) == (2 + 5 + 37 + 10, 2 + 5 + 1 + 1)
+    assert cost(server.graphql(events, {"id": website})) == (2 + 3 + 37 + 10, 2 + 3 + 1 + 1)
 
 
 def test_of_what_failed_the_cost_is_said_too(live: Server) -> None:
@@ -82,7 +82,7 @@ def test_what_costs_too_much_is_refused_before_any_sql(small: Server) -> None:
     token = small.admin  # logging in is a statement
     with statements(small) as seen:
         answer = small.graphql(SITES % 10, headers=token)
-    points = 1 + 1 + 10 * (1 + 12 * 37 + 1)
+    points = 1 + 1 + 10 * (1 + 3 + 6 * 37 + 1)
     assert error(answer) == {"code": "cost-limit", "status": 400, "cost": points, "limit": 300}
     assert answer["errors"][0]["message"] == f"The operation costs {points} points; at most 300 are allowed"
     assert answer["data"] is None
