@@ -81,6 +81,15 @@ class Settings(BaseSettings):
     graphql_bucket_refill: int = Field(
         1000, ge=1, description="Points that each caller gets back every second."
     )
+    subscriptions_per_actor: int = Field(
+        100,
+        ge=1,
+        description="Subscriptions of one user, key or opened share link at a time, in one process.",
+    )
+    subscription_check_seconds: float = Field(
+        20.0, gt=0, description="Seconds within which a subscription ends that is no longer allowed."
+    )
+    subscriptions_total: int = Field(2000, ge=1, description="Subscriptions at a time, in one process.")
 
     @field_validator("base_path", "collect_api_endpoint")
     @classmethod

@@ -14,8 +14,10 @@ from app import auth
 from app.context import ANONYMOUS, Actor, Ctx, Runtime
 from app.errors import TooMany
 from app.ingest.collect import Collector, Request
+from app.live.hub import Live
 from app.security import Keys
 from graphql_schema.loaders import Loaders
+from graphql_schema.together import Figures, Scopes, figures, scopes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,14 +34,32 @@ class Context:
 
     runtime: Runtime
     collector: Collector
+    live: Live
     request: Request
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
     logins: int = 0  # passwords tried so far by this request or socket
-    loaders: Loaders = field(init=False)
+    _loaders: Loaders | None = field(default=None, init=False)
+    _scopes: Scopes | None = field(default=None, init=False)
+    _figures: Figures | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        self.loaders = Loaders(self.run)
+    @property
+    def loaders(self) -> Loaders:
+        if self._loaders is None:
+            self._loaders = Loaders(self.run)
+        return self._loaders
+
+    @property
+    def scopes(self) -> Scopes:
+        if self._scopes is None:
+            self._scopes = scopes(self.runtime)
+        return self._scopes
+
+    @property
+    def figures(self) -> Figures:
+        if self._figures is None:
+            self._figures = figures(self.runtime)
+        return self._figures
 
     async def run(self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one verb of the core as the actor who asks."""
@@ -76,7 +96,8 @@ async def open_context(connection: HTTPConnection) -> Context:
         name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(connection.headers.raw)
     }
     peer = connection.client.host if connection.client else ""
-    return Context(runtime, state.collector, Request(headers, peer), await _identify(runtime.keys, headers))
+    actor = await _identify(runtime.keys, headers)
+    return Context(runtime, state.collector, state.live, Request(headers, peer), actor)
 
 
 def _names_someone(headers: Mapping[str, str]) -> bool:

@@ -102,8 +102,8 @@ class ParsedOnce(SchemaExtension):
     def on_parse(self) -> Iterator[None]:
         context = self.execution_context
         if context.query and context.graphql_document is None:
-            # What cannot be parsed is left to Strawberry, which knows how to answer that.
-            with suppress(GraphQLError):
+            # What cannot be parsed is parsed again by Strawberry, which in a stream catches its own errors alone.
+            with suppress(GraphQLError, RecursionError):
                 context.graphql_document = self._known.parsed(context.query, dict(context.parse_options))
         yield
 
