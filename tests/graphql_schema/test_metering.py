@@ -215,3 +215,16 @@ def test_the_limit_is_never_more_than_a_bucket_holds(make_settings: Callable[...
         }
         refused = error(tiny.graphql("{ websites(first: 50) { nodes { shares { id } } } }"))
         assert refused == {"code": "cost-limit", "status": 400, "cost": 56, "limit": 50}
+
+
+def test_a_subscription_is_paid_when_it_begins_and_not_for_what_is_pushed(small: Server) -> None:
+    website = small.create_website()
+    key = make_key(small, "read").header
+    query = f'subscription {{ activeVisitors(websiteId: "{website}") }}'
+    ask_for_it = {"id": "1", "type": "subscribe", "payload": {"query": query}}
+    before = small.graphql(RATE, headers=key)["data"]["rateLimit"]["remaining"]
+    with socket(small, "graphql-transport-ws", headers=key) as connection:
+        _, pushed = talk(connection, {"type": "connection_init"}, ask_for_it)
+    assert pushed["payload"] == {"data": {"activeVisitors": 0}}
+    after = small.graphql(RATE, headers=key)["data"]["rateLimit"]["remaining"]
+    assert before - 21 <= after <= before - 21 + 5  # five seconds may have passed
