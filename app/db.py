@@ -7,7 +7,8 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,13 +24,16 @@ from app.settings import Settings
 from app.sql import insert_json
 from app.stored import Stored, stored
 from app.tables import DATA_TABLES, applied_batch, event, metadata
+from app.watchdog import WATCHDOG
 from app.work import WORK
 
 log = logging.getLogger("dashi.db")
 
+DEFAULT_TIMEOUT = 30.0
+_QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
+
 _CGROUP = Path("/sys/fs/cgroup")
 _MIB = 1 << 20
-_LONGEST_QUESTION_MS = 30_000
 # What PostgreSQL may hash: 1.6 million ids. Where a filter asks whether an id is among others, and that is more than
 # the engine's own 8 MB, it would look through all of them for each event (300,000 ids, 600,000 events: 30 s and no
 # answer, against 2 s).
@@ -98,7 +102,7 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
         engine = sa.create_engine(
             url, pool_pre_ping=True, pool_size=size, max_overflow=4, hide_parameters=True
         )
-        sa_event.listen(engine, "connect", _prepare_for_questions)
+        sa_event.listen(engine, "connect", _prepare_for_questions(settings.statement_timeout))
         return engine
     file = Path(url.database or "")
     engine = _duckdb_engine(settings, file)
@@ -107,19 +111,23 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
     return engine
 
 
-def _prepare_for_questions(connection: Any, _record: Any) -> None:
+def _prepare_for_questions(seconds: float) -> Callable[[Any, Any], None]:
     """No question to PostgreSQL runs for ever; `without_limit` lets what is no question. Ids are hashed.
 
     Whoever runs the server may have allowed for more memory than this: that stands.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET statement_timeout = {_LONGEST_QUESTION_MS}")
-        cursor.execute(
-            "SELECT set_config('hash_mem_multiplier', least(1000, greatest("
-            "current_setting('hash_mem_multiplier')::float, "
-            f"{_HASH_BYTES}.0 / pg_size_bytes(current_setting('work_mem'))))::text, false)"
-        )
-    connection.commit()
+
+    def prepare(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {round(seconds * 1000)}")
+            cursor.execute(
+                "SELECT set_config('hash_mem_multiplier', least(1000, greatest("
+                "current_setting('hash_mem_multiplier')::float, "
+                f"{_HASH_BYTES}.0 / pg_size_bytes(current_setting('work_mem'))))::text, false)"
+            )
+        connection.commit()
+
+    return prepare
 
 
 def without_limit(connection: sa.Connection) -> None:
@@ -186,8 +194,9 @@ def _quarantine(wal: Path) -> None:
 class EventStore:
     """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, statement_timeout: float = DEFAULT_TIMEOUT) -> None:
         self.engine = engine
+        self.statement_timeout = statement_timeout  # seconds; PostgreSQL's engine knows it by itself
         self.wait_until_fresh: Callable[[], None] = lambda: None
         # The same, and for what is being accepted at this moment.
         self.wait_until_settled: Callable[[], None] = lambda: self.wait_until_fresh()
@@ -208,18 +217,43 @@ class EventStore:
         return self.engine.dialect.name == "duckdb"
 
     def rows(self, statement: sa.Executable) -> list[Row[*tuple[Any, ...]]]:
-        """All rows of a select that sees every event acknowledged before the call."""
+        """All rows of a select that sees every event acknowledged before the call.
+
+        Raises Invalid for values that the store cannot work with, Unavailable when it does not answer in time.
+        """
         self.wait_until_fresh()
         if work := WORK.get():
             work.questions.append(statement)
         try:
-            with self.engine.connect() as connection:
+            with self.engine.connect() as connection, self._within_time(connection):
                 return list(connection.execute(statement).all())
         except sa.exc.DataError as error:
             log.warning("a value that the event store cannot work with", exc_info=error)
             raise Invalid("The event store cannot work with a value of this question") from error
         except sa.exc.OperationalError as error:
-            raise Unavailable("The event store does not answer, or the question takes too long") from error
+            if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
+                raise self._too_slow() from error
+            raise Unavailable("The event store does not answer") from error
+
+    @contextmanager
+    def _within_time(self, connection: sa.Connection) -> Iterator[None]:
+        """Interrupt the statement of the block at the time limit: DuckDB has none of its own. Raises Unavailable."""
+        if not self.embedded:
+            yield
+            return
+        driver: Any = connection.connection.driver_connection
+        with WATCHDOG.limit(self.statement_timeout, driver.interrupt) as watch:
+            try:
+                yield
+            except sa.exc.DBAPIError as error:
+                if not watch.ended:
+                    raise
+                raise self._too_slow() from error
+
+    def _too_slow(self) -> Unavailable:
+        return Unavailable(
+            f"The question takes longer than {self.statement_timeout:g} s: ask for less, a shorter period for example"
+        )
 
     def ping(self) -> None:
         """Raise whatever keeps the store from answering."""

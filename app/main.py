@@ -55,7 +55,7 @@ def open_accounts(settings: Settings) -> sessionmaker[Session]:
 def open_accounts_runtime(settings: Settings) -> Runtime:
     """A runtime for what concerns accounts alone: as `open_accounts` it works beside a running server."""
     accounts = open_accounts(settings)
-    events = EventStore(events_engine(settings, opened=False))
+    events = EventStore(events_engine(settings, opened=False), settings.statement_timeout)
     return Runtime(settings, Keys(load_app_secret(settings)), accounts, events)
 
 
@@ -70,7 +70,7 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
             field="WORKERS",
         )
     accounts = open_accounts(settings)
-    events = EventStore(events_engine(settings))
+    events = EventStore(events_engine(settings), settings.statement_timeout)
     migrations.upgrade(events.engine, "events")
     events.checkpoint()
     runtime = Runtime(settings, Keys(load_app_secret(settings)), accounts, events)

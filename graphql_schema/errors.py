@@ -6,7 +6,11 @@
 | `bad-request` | 400 | it is no request for an operation that may be asked for that way |
 | `graphql-syntax` | 400 | the document cannot be parsed |
 | `graphql-validation` | 400 | the document or its variables do not fit the schema |
-| `depth-limit`, `alias-limit`, `token-limit` | 400 | the document is too large |
+| `depth-limit`, `alias-limit`, `token-limit`, `document-limit` | 400 | the document is too large |
+| `variables-limit` | 400 | the variables are |
+| `cost-limit` | 400 | the operation costs more than any may: `cost` and `limit` |
+| `rate-limit` | 429 | it costs more than the caller has left: `cost`, `remaining`, `limit`, `retryAfter` (seconds) |
+| `error-limit` | 400 | instead of the errors that are more than an answer shows |
 | `internal` | 500 | unexpected; the answer shows only an id, the log has the rest |
 """
 

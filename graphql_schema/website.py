@@ -23,6 +23,7 @@ from graphql_schema.connections import MAX_PAGE, After, Connection, First, conne
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import PeriodInput, to_period, to_text
+from graphql_schema.metering import meter_of
 from graphql_schema.people import Person
 from graphql_schema.realtime import Realtime
 from graphql_schema.saved_reports import SavedReport, SearchReports, report_page
@@ -194,6 +195,7 @@ class Website:
         def verb(ctx: Ctx) -> list[ValueCount]:
             limit = page_size(first, MAX_PAGE)
             scope = open_scope(ctx, self.uuid, to_period(period or PeriodInput(all=True), ctx.now))
+            meter_of(info).cover(info, scope)
             found = values(ctx, scope, field.value, to_text(search, "search"), limit)
             return [ValueCount(value=value, count=Int64(count)) for value, count in found]
 
@@ -213,6 +215,7 @@ class Website:
             return Opening(self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
 
         scope, at = await info.context.scopes.ask(self.actor, opening)
+        meter_of(info).cover(info, scope)
         asked = Asked(at, partial(to_period, period))
         return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all), asked=asked)
 

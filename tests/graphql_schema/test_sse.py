@@ -59,7 +59,9 @@ def test_queries_come_that_way_too(server: Server) -> None:
     assert (name, end) == ("next", ("complete", None))
     assert result["errors"][0]["extensions"] == UNAUTHENTICATED
     with stream(server.url, "{ __typename }") as told:
-        assert list(told) == [("next", {"data": {"__typename": "Query"}}), ("complete", None)]
+        cost = {"cost": {"requested": 1, "actual": 1}}
+        answer = {"data": {"__typename": "Query"}, "extensions": cost}
+        assert list(told) == [("next", answer), ("complete", None)]
 
 
 def test_nothing_is_changed_by_get(server: Server) -> None:
