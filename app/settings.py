@@ -64,6 +64,13 @@ class Settings(BaseSettings):
     graphql_max_depth: int = Field(15, ge=3, description="Deepest nesting of a GraphQL document.")
     graphql_max_aliases: int = Field(50, ge=1, description="Most aliases in a GraphQL document.")
     graphql_max_tokens: int = Field(2000, ge=100, description="Most tokens in a GraphQL document.")
+    graphql_documents: Path | None = Field(
+        None,
+        description="File or directory of trusted documents. Set: no other GraphQL document runs.",
+    )
+    graphql_persisted_bytes: int = Field(
+        4 << 20, ge=0, description="Memory of a process for automatic persisted queries. 0: switched off."
+    )
 
     @field_validator("base_path", "collect_api_endpoint")
     @classmethod

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import strawberry
+from graphql import DocumentNode
 from starlette.requests import HTTPConnection
 
 from app import auth
@@ -36,6 +37,7 @@ class Context:
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
     logins: int = 0  # passwords tried so far by this request or socket
+    document: DocumentNode | None = None  # of the latest operation, once it was found valid
     loaders: Loaders = field(init=False)
 
     def __post_init__(self) -> None:

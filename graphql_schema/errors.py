@@ -6,7 +6,17 @@
 | `graphql-syntax` | 400 | the document cannot be parsed |
 | `graphql-validation` | 400 | the document or its variables do not fit the schema |
 | `depth-limit`, `alias-limit`, `token-limit` | 400 | the document is too large |
+| `PERSISTED_QUERY_NOT_FOUND` | 404 | a hash that this process does not know: send the query with it |
+| `PERSISTED_QUERY_NOT_SUPPORTED` | 400 | automatic persisted queries are switched off |
+| `wrong-hash` | 400 | `sha256Hash` is not that of the query sent with it |
+| `not-trusted` | 403 | the server runs listed documents only, and this is none of them |
 | `internal` | 500 | unexpected; the answer shows only an id, the log has the rest |
+
+What was no GraphQL request at all is refused in the same shape: `bad-request` (400), `not-found` (404),
+`method-not-allowed` (405, also a mutation by GET), `too-large` (413).
+
+The two codes in capitals, and the messages `PersistedQueryNotFound` and `PersistedQueryNotSupported` beside them, are
+not ours: Apollo Client goes by either, urql by the message.
 """
 
 from __future__ import annotations

@@ -10,11 +10,13 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
 from app.settings import Settings
+from graphql_schema.documents import FromDocuments, Kept, Listed
 from graphql_schema.errors import public
 from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
 from graphql_schema.limits import OneOperation, ParsedOnce, ValidatedOnce, extent_rule
 from graphql_schema.mutation import Mutation
 from graphql_schema.query import Query
+from graphql_schema.trusted import check_documents, listed_documents
 from graphql_schema.types import SCALARS
 
 
@@ -29,7 +31,12 @@ class Schema(strawberry.Schema):
 
 
 def make_schema(settings: Settings) -> Schema:
-    """The schema with this instance's limits. Extensions are factories: an instance belongs to one request."""
+    """The schema with this instance's limits. Extensions are factories: an instance belongs to one request.
+
+    Raises Invalid for trusted documents that cannot be read or do not fit the schema.
+    """
+    trusted = listed_documents(settings.graphql_documents) if settings.graphql_documents else None
+    documents = Kept(settings.graphql_persisted_bytes) if trusted is None else Listed(trusted)
     rules: list[type[ASTValidationRule]] = [
         extent_rule(settings.graphql_max_depth, settings.graphql_max_aliases)
     ]
@@ -44,6 +51,7 @@ def make_schema(settings: Settings) -> Schema:
             disable_field_suggestions=not settings.introspection,
         ),
         extensions=[
+            lambda: FromDocuments(documents),
             lambda: MaxTokensLimiter(settings.graphql_max_tokens),
             lambda: AddValidationRules(rules),
             ParsedOnce,
@@ -52,6 +60,8 @@ def make_schema(settings: Settings) -> Schema:
         ],
     )
     _leave_out_null_defaults(schema)
+    if trusted is not None:
+        check_documents(trusted, schema._schema, rules, settings.graphql_max_tokens)
     return schema
 
 

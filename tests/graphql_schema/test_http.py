@@ -75,8 +75,9 @@ def test_nothing_is_changed_by_get(live: Server) -> None:
     query = 'mutation { createWebsite(input: {name: "N", domain: "d"}) { id } }'
     answer = live.client.get("/graphql", params={"query": query}, headers=live.admin)
     assert (answer.status_code, answer.json()) == refusal(
-        400, "bad-request", "mutations are not allowed when using GET"
+        405, "method-not-allowed", "mutations are not allowed when using GET"
     )
+    assert answer.headers["allow"] == "OPTIONS, POST"
     assert live.graphql(count) == before
 
 
