@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final, Protocol
 
 from graphql import GraphQLError
-from strawberry.extensions import SchemaExtension
 
 from app.errors import Denied, Invalid
 
@@ -105,31 +104,7 @@ class Listed:
         """Nothing: the list is complete."""
 
 
-class FromDocuments(SchemaExtension):
-    """Gives each operation its document, over HTTP and sockets alike; stands before whatever reads the document."""
-
-    def __init__(self, documents: Documents) -> None:
-        super().__init__()
-        self._documents = documents
-        self._named: str | None = None
-
-    def on_operation(self) -> Iterator[None]:
-        context = self.execution_context
-        self._named = _named(context.operation_extensions or {})
-        context.query = self._documents.text(context.query, self._named)
-        yield
-
-    def on_validate(self) -> Iterator[None]:
-        yield
-        context = self.execution_context
-        if context.pre_execution_errors or not context.query:
-            return
-        context.context.document = context.graphql_document
-        if self._named is not None:
-            self._documents.keep(context.query)
-
-
-def _named(extensions: Mapping[str, Any]) -> str | None:
+def named_document(extensions: Mapping[str, Any]) -> str | None:
     """What the request calls its document, None if it names none. Raises Invalid for what cannot be understood."""
     if "documentId" in extensions:
         document_id = extensions["documentId"]

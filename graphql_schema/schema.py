@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import strawberry
 from graphql import ASTValidationRule, GraphQLError, NoSchemaIntrospectionCustomRule, Undefined
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter
+from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext
+from strawberry.types.execution import PreExecutionError
 
 from app.settings import Settings
-from graphql_schema.documents import FromDocuments, Kept, Listed
+from graphql_schema.context import Context
+from graphql_schema.documents import Documents, Kept, Listed, named_document
 from graphql_schema.errors import public
 from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
 from graphql_schema.limits import OneOperation, ParsedOnce, ValidatedOnce, extent_rule
@@ -21,7 +26,31 @@ from graphql_schema.types import SCALARS
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema with Dashi's errors."""
+    """Strawberry's schema with Dashi's documents and errors."""
+
+    documents: Documents
+
+    async def _prepare_operation_async(
+        self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
+    ) -> PreExecutionError | None:
+        """Overridden because requests, sockets and streams all come through here, and nowhere else before parsing."""
+        try:
+            named = named_document(context.operation_extensions or {})
+            context.query = self.documents.text(context.query, named)
+            refused = await super()._prepare_operation_async(context, extensions_runner)
+        except (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError):
+            raise  # each transport has its own words for these
+        except Exception as error:
+            # What an extension raises as well (a cached parser's syntax error): sockets would answer nothing to it.
+            told = error if isinstance(error, GraphQLError) else GraphQLError("", original_error=error)
+            context.pre_execution_errors = [told]
+            return PreExecutionError(data=None, errors=context.pre_execution_errors)
+        if refused is None:
+            if named is not None and context.query:
+                self.documents.keep(context.query)
+            if isinstance(context.context, Context):
+                context.context.document = context.graphql_document
+        return refused
 
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
@@ -51,7 +80,6 @@ def make_schema(settings: Settings) -> Schema:
             disable_field_suggestions=not settings.introspection,
         ),
         extensions=[
-            lambda: FromDocuments(documents),
             lambda: MaxTokensLimiter(settings.graphql_max_tokens),
             lambda: AddValidationRules(rules),
             ParsedOnce,
@@ -59,6 +87,7 @@ def make_schema(settings: Settings) -> Schema:
             OneOperation,
         ],
     )
+    schema.documents = documents
     _leave_out_null_defaults(schema)
     if trusted is not None:
         check_documents(trusted, schema._schema, rules, settings.graphql_max_tokens)
