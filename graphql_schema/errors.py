@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | an AppError's own | its own | the core refused |
 | `graphql-syntax` | 400 | the document cannot be parsed |
-| `graphql-validation` | 400 | the document or its variables do not fit the schema |
+| `graphql-validation` | 400 | the document or its variables do not fit the schema; `field` is the variable |
 | `depth-limit`, `alias-limit`, `token-limit` | 400 | the document is too large |
 | `PERSISTED_QUERY_NOT_FOUND` | 404 | a hash that this process does not know: send the query with it |
 | `PERSISTED_QUERY_NOT_SUPPORTED` | 400 | automatic persisted queries are switched off |
@@ -26,7 +26,8 @@ import traceback
 from typing import Any
 from uuid import uuid4
 
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
+from strawberry.utils.str_converters import to_camel_case
 
 from app.errors import AppError, Unavailable
 
@@ -48,17 +49,23 @@ def public(error: GraphQLError) -> GraphQLError:
         # The parser has no error of its own for its token limit.
         code = "token-limit" if "Document contains more than" in error.message else "graphql-syntax"
         return _with(error, error.message, code=code, status=400)
-    return _with(error, error.message, code="graphql-validation", status=400)
+    return _with(error, error.message, code="graphql-validation", status=400, **_variable(error))
 
 
 def app_extensions(error: AppError) -> dict[str, Any]:
     """`code` and `status`, `field` if one is at fault, `retryAfter` (seconds) if it may work later."""
     extensions: dict[str, Any] = {"code": error.code, "status": error.status}
     if error.field is not None:
-        extensions["field"] = error.field
+        extensions["field"] = to_camel_case(error.field)  # the core writes its names with underscores
     if isinstance(error, Unavailable):
         extensions["retryAfter"] = error.retry_after
     return extensions
+
+
+def _variable(error: GraphQLError) -> dict[str, str]:
+    """`field` of an error that is about the value of a variable: the variable's name."""
+    node = error.nodes[0] if error.nodes else None
+    return {"field": node.variable.name.value} if isinstance(node, VariableDefinitionNode) else {}
 
 
 def _cause(error: GraphQLError) -> Exception | None:

@@ -25,6 +25,7 @@ from strawberry.http.types import QueryParams
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
 
 from app.models import utc_now
 from app.settings import Settings
@@ -231,7 +232,8 @@ _REFUSALS: Final[Mapping[int, str]] = {404: "not-found", 405: "method-not-allowe
 def _refusal(error: HTTPException) -> Response:
     allowed = _PREFLIGHT["Allow"]
     status = error.status_code
-    if isinstance(error.__cause__, InvalidOperationTypeError):
+    cause = error.__cause__
+    if isinstance(cause, InvalidOperationTypeError) and cause.operation_type is OperationType.MUTATION:
         # The operation is fine, the method is not: following a link must change nothing.
         status, allowed = 405, "OPTIONS, POST"
     extensions: dict[str, Any] = {"code": _REFUSALS.get(status, "bad-request"), "status": status}

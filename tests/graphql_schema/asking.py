@@ -14,6 +14,7 @@ from graphql import (
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLUnionType,
     get_named_type,
     is_leaf_type,
     is_required_argument,
@@ -27,9 +28,9 @@ SCHEMA: Final[GraphQLSchema] = make_schema(Settings())._schema
 NOBODY: Final = "0b8a3f2e-7a54-4c7e-9a54-2f6a3f0f0f0f"
 
 _SAMPLES: Final[dict[str, Any]] = {
-    "String": "sample",
+    "String": "sampletext12",
     "ID": NOBODY,
-    "Int": 2,
+    "Int": 5,
     "Int64": 1_760_000_000,
     "Float": 1.0,
     "Boolean": True,
@@ -108,6 +109,8 @@ def selection(kind: Any, depth: int = 3) -> str:
     named = get_named_type(kind)
     if is_leaf_type(named):
         return ""
+    if isinstance(named, GraphQLUnionType):
+        return " { __typename }"
     assert isinstance(named, GraphQLObjectType)
     return f" {{ __typename {' '.join(_selected(named, depth))} }}"
 

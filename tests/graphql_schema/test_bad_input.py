@@ -189,6 +189,7 @@ def test_lists_that_are_empty_or_endless(ask: Ask, asked: Asked) -> None:
     for name, argument in asked.field.args.items():
         kind = argument.type.of_type if isinstance(argument.type, GraphQLNonNull) else argument.type
         if isinstance(kind, GraphQLList):
-            for value in ([], [sample(kind.of_type)] * 2000):
+            empty = [] if asked.name == "trackBatch" else [[]]  # no hits are sent, which is easily done
+            for value in (*empty, [sample(kind.of_type)] * 2000):
                 [error] = ask(asked, {**asked.required(), name: value})
                 assert error["extensions"] == {"code": "invalid", "status": 400, "field": name}, error
