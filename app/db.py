@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,9 +18,12 @@ from sqlalchemy.engine import Engine, Row, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Invalid, Unavailable
+from app.listen import Listener, notify
 from app.settings import Settings
 from app.sql import insert_json
-from app.tables import DATA_TABLES, applied_batch, metadata
+from app.stored import Stored, stored
+from app.tables import DATA_TABLES, applied_batch, event, metadata
+from app.work import WORK
 
 log = logging.getLogger("dashi.db")
 
@@ -30,6 +34,10 @@ _LONGEST_QUESTION_MS = 30_000
 # the engine's own 8 MB, it would look through all of them for each event (300,000 ids, 600,000 events: 30 s and no
 # answer, against 2 s).
 _HASH_BYTES = 64 << 20
+_LONGEST_TURN_MS = 30_000
+# Any constant number but that of the migrations.
+_WRITING = 7_244_311
+_LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
 
 def machine_limits() -> tuple[int, int]:
@@ -55,6 +63,12 @@ def _cgroup_words(name: str) -> list[str]:
 def accounts_engine(settings: Settings) -> Engine:
     """The engine of users, websites and all that is edited."""
     engine = sa.create_engine(settings.accounts_url, pool_pre_ping=True, hide_parameters=True)
+
+    @sa_event.listens_for(engine, "before_cursor_execute")
+    def _count(*_: Any) -> None:
+        if work := WORK.get():
+            work.account_statements += 1
+
     if engine.dialect.name == "sqlite":
 
         @sa_event.listens_for(engine, "connect")
@@ -114,6 +128,17 @@ def without_limit(connection: sa.Connection) -> None:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
 
 
+def _take_turn(connection: sa.Connection) -> None:
+    """Wait until no other process is writing; it waits for this transaction then.
+
+    Otherwise one could number its rows below those of a write that is committed, and be committed after it. Raises
+    OperationalError if it takes too long: a process that hangs in its turn is to be heard of.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONGEST_TURN_MS}")
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITING)))
+
+
 def _duckdb_engine(settings: Settings, file: Path) -> Engine:
     memory, processors = machine_limits()
     limit = settings.duckdb_memory_limit or f"{max(256, memory // 2 // _MIB)}MiB"
@@ -168,6 +193,14 @@ class EventStore:
         self.wait_until_settled: Callable[[], None] = lambda: self.wait_until_fresh()
         # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
         self._writing = threading.Lock()
+        self._heard: Callable[[Sequence[Stored]], None] | None = None
+        self._listener: Listener | None = None
+
+    def as_it_is(self) -> EventStore:
+        """The same store for whoever needs not wait: what they ask about is known to be there."""
+        view = copy.copy(self)
+        view.wait_until_fresh = lambda: None
+        return view
 
     @property
     def embedded(self) -> bool:
@@ -177,6 +210,8 @@ class EventStore:
     def rows(self, statement: sa.Executable) -> list[Row[*tuple[Any, ...]]]:
         """All rows of a select that sees every event acknowledged before the call."""
         self.wait_until_fresh()
+        if work := WORK.get():
+            work.questions.append(statement)
         try:
             with self.engine.connect() as connection:
                 return list(connection.execute(statement).all())
@@ -199,22 +234,34 @@ class EventStore:
             )
             return connection.execute(last).scalar() or 0
 
+    def last_write(self) -> int:
+        """The number of the last write. It is in the store with all before it, and whatever comes is numbered above."""
+        [(number,)] = self.rows(sa.select(_LAST_WRITE))
+        return int(number)
+
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
-        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction."""
+        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
         with self._writing, self.engine.begin() as connection:
             without_limit(connection)
+            _take_turn(connection)
+            number = connection.execute(sa.select(_LAST_WRITE)).scalar_one() + 1
             for table in DATA_TABLES:
                 if text := rows.get(table.name):
-                    connection.execute(insert_json(table), {"rows": text})
-            mark = applied_batch.c.journal_id == journal_id
-            if not connection.execute(applied_batch.update().where(mark).values(batch=batch)).rowcount:
-                connection.execute(applied_batch.insert().values(journal_id=journal_id, batch=batch))
+                    connection.execute(insert_json(table), {"rows": text, "stored_in": number})
+            mine = applied_batch.c.journal_id == journal_id
+            mark = {"batch": batch, "stored_in": number}
+            if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
+                connection.execute(applied_batch.insert().values(journal_id=journal_id, **mark))
+            if not self.embedded:
+                notify(connection, stored(rows.get(event.name)))
+        if self._heard and (told := stored(rows.get(event.name))):
+            self._heard(told)
 
     def accepts(self, table: str, row: str) -> bool:
         """Whether the store would take this one row (JSON object); nothing is kept."""
         with self._writing, self.engine.connect() as connection:
             try:
-                connection.execute(insert_json(metadata.tables[table]), {"rows": f"[{row}]"})
+                connection.execute(insert_json(metadata.tables[table]), {"rows": f"[{row}]", "stored_in": 0})
             except sa.exc.DBAPIError as error:
                 if error.connection_invalidated:
                     raise
@@ -230,8 +277,29 @@ class EventStore:
             without_limit(connection)
             for table in DATA_TABLES:
                 connection.execute(table.delete().where(table.c.website_id == website_id))
+            if not self.embedded:
+                notify(connection, [Stored(website_id)])
+        if self._heard:
+            self._heard([Stored(website_id)])
         # The journal makes good for events that a lost log held, but it knows of no deletions.
         self.checkpoint()
+
+    def follow(self, heard: Callable[[Sequence[Stored]], None], lost: Callable[[], None]) -> None:
+        """Have `heard` called, in some thread, with all that is stored from now on, by other processes too.
+
+        `lost` is called when something may not have been heard. There is one who follows. Raises Unavailable when the
+        store does not answer.
+        """
+        if self.embedded:
+            self._heard = heard  # what this process does not store, nobody does
+        else:
+            self._listener = Listener(self.engine, heard, lost)
+
+    def unfollow(self) -> None:
+        self._heard = None
+        if self._listener:
+            self._listener.close()
+            self._listener = None
 
     def checkpoint(self) -> None:
         """Put everything into the database file itself, so that no log is needed to open it."""

@@ -71,6 +71,15 @@ class Settings(BaseSettings):
     graphql_persisted_bytes: int = Field(
         4 << 20, ge=0, description="Memory of a process for automatic persisted queries. 0: switched off."
     )
+    subscriptions_per_actor: int = Field(
+        100,
+        ge=1,
+        description="Subscriptions of one user, key or opened share link at a time, in one process.",
+    )
+    subscription_check_seconds: float = Field(
+        20.0, gt=0, description="Seconds within which a subscription ends that is no longer allowed."
+    )
+    subscriptions_total: int = Field(2000, ge=1, description="Subscriptions at a time, in one process.")
 
     @field_validator("base_path", "collect_api_endpoint")
     @classmethod

@@ -33,6 +33,14 @@ def _id(name: str) -> sa.Column[object]:
     return sa.Column(name, sa.Uuid, nullable=False)
 
 
+def _stored_in() -> sa.Column[int]:
+    """The number of the write (`EventStore.apply`) that stored the row; 0 for rows older than the column.
+
+    It stands among the columns of fixed width: PostgreSQL reads a row up to the last column that is asked for.
+    """
+    return sa.Column("stored_in", sa.BigInteger, nullable=False, server_default="0")
+
+
 SESSION_COLUMNS: Final = (
     "distinct_id",
     "browser",
@@ -56,6 +64,7 @@ event = sa.Table(
     _id("session_id"),
     _id("visit_id"),
     sa.Column("created_at", UTC, nullable=False),
+    _stored_in(),
     sa.Column("event_type", sa.SmallInteger, nullable=False),
     _text("event_name"),
     _text("url_path"),
@@ -82,6 +91,7 @@ event_data = sa.Table(
     _id("visit_id"),
     _id("event_id"),
     sa.Column("created_at", UTC, nullable=False),
+    _stored_in(),
     _text("url_path"),
     _text("event_name"),
     _text("data_key"),
@@ -104,6 +114,7 @@ session_data = sa.Table(
     sa.Column("number_value", _NUMBER),
     sa.Column("date_value", UTC),
     sa.Column("created_at", UTC, nullable=False),
+    _stored_in(),
     sa.Column("version", sa.BigInteger, nullable=False),
 )
 
@@ -118,15 +129,19 @@ revenue = sa.Table(
     _text("currency"),
     sa.Column("revenue", _NUMBER, nullable=False),
     sa.Column("created_at", UTC, nullable=False),
+    _stored_in(),
     _text("country"),
 )
 
 # How far each journal has been applied, written in the same transaction as the rows: exactly once across crashes.
+# `stored_in` is the number of that write. Writes take turns, so what a reader finds stored has the numbers up to the
+# greatest it sees here, all of them.
 applied_batch = sa.Table(
     "applied_batch",
     metadata,
     sa.Column("journal_id", sa.Uuid, nullable=False),
     sa.Column("batch", sa.BigInteger, nullable=False),
+    _stored_in(),
 )
 
 # The tables that hold a website's data, in the order the journal carries them.

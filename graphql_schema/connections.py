@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import strawberry
@@ -15,8 +15,13 @@ from graphql_schema.types import Int64, PageInfo, from_cursor, page_size, to_cur
 
 MAX_PAGE = 100
 
+FOREIGN: Final = "This cursor does not belong to this connection"
+
 T = TypeVar("T")
 R = TypeVar("R")
+
+# What a part of a cursor is: one of these, or one of several.
+Kind = type | tuple[type, ...]
 
 First = Annotated[int, strawberry.argument(description=f"How many at most, 1 to {MAX_PAGE}.")]
 After = Annotated[
@@ -38,18 +43,32 @@ class Connection(Generic[T]):
     total_count: Int64 = strawberry.field(description="Rows of the whole list.")
 
 
-def window(first: int, after: str | None, kinds: Sequence[type | tuple[type, ...]]) -> Window:
-    """The rows that are asked for and one more, which tells whether there is a next page.
+# The key of lists of what happened.
+AT_TIME: Final = (dt.datetime, UUID)
 
-    `kinds` are the types of a cursor's parts. Raises Invalid for a page size out of bounds or another list's cursor.
-    """
-    limit = page_size(first, MAX_PAGE)
-    return Window(limit + 1, after=None if after is None else tuple(from_cursor(after, kinds)))
+# How the parts of cursors that JSON has no form for are read.
+_READ: Final[dict[Kind, Callable[[str], Any]]] = {
+    dt.datetime: lambda text: dt.datetime.fromisoformat(text).astimezone(dt.UTC),
+    UUID: UUID,
+}
+
+
+def position(after: str, kinds: Sequence[Kind]) -> list[Any]:
+    """What a cursor is made of, its parts of these kinds. Raises Invalid for another list's cursor."""
+    parts = from_cursor(after, [str if kind in _READ else kind for kind in kinds])
+    try:
+        return [_READ[kind](part) if kind in _READ else part for kind, part in zip(kinds, parts, strict=True)]
+    except (ValueError, OverflowError):
+        raise Invalid(FOREIGN, field="after") from None
 
 
 def time_window(first: int, after: str | None) -> Window:
-    """As `window`, of a list whose keys are a time and an id: cursors of `at_time`."""
-    return _window_by(first, after, lambda text: dt.datetime.fromisoformat(text).astimezone(dt.UTC))
+    """The rows that are asked for and one more, which tells whether there is a next page.
+
+    Of a list whose keys are a time and an id: cursors of `at_time`. Raises Invalid for a page size out of bounds or
+    another list's cursor.
+    """
+    return _window(first, after, AT_TIME)
 
 
 def at_time(at: dt.datetime, row_id: UUID) -> tuple[str, str]:
@@ -58,18 +77,13 @@ def at_time(at: dt.datetime, row_id: UUID) -> tuple[str, str]:
 
 
 def name_window(first: int, after: str | None) -> Window:
-    """As `window`, of a list whose keys are a name and an id."""
-    return _window_by(first, after, str)
+    """As `time_window`, of a list whose keys are a name and an id."""
+    return _window(first, after, (str, UUID))
 
 
-def _window_by(first: int, after: str | None, key: Callable[[str], Any]) -> Window:
-    asked = window(first, after, (str, str))
-    if asked.after is None:
-        return asked
-    try:
-        return Window(asked.limit, after=(key(asked.after[0]), UUID(asked.after[1])))
-    except (ValueError, OverflowError):
-        raise Invalid("This cursor does not belong to this connection", field="after") from None
+def _window(first: int, after: str | None, kinds: Sequence[Kind]) -> Window:
+    limit = page_size(first, MAX_PAGE)
+    return Window(limit + 1, after=None if after is None else tuple(position(after, kinds)))
 
 
 def connection(
@@ -78,10 +92,14 @@ def connection(
     node: Callable[[R], T],
     cursor: Callable[[R], tuple[str | int | None, ...]],
     count: int,
+    written: Callable[..., str] = to_cursor,
 ) -> Connection[T]:
-    """A page of up to `first` of the rows; `count` is what `totalCount` says, any number if nobody asked for it."""
+    """A page of up to `first` of the rows; `count` is what `totalCount` says, any number if nobody asked for it.
+
+    `cursor` gives what a row's cursor is made of, and `written` makes it.
+    """
     found = list(rows)
-    edges = [Edge(cursor=to_cursor(*cursor(row)), node=node(row)) for row in found[:first]]
+    edges = [Edge(cursor=written(*cursor(row)), node=node(row)) for row in found[:first]]
     return Connection(
         nodes=[edge.node for edge in edges],
         edges=edges,

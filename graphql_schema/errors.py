@@ -3,6 +3,7 @@
 | code | status | when |
 | --- | --- | --- |
 | an AppError's own | its own | the core refused |
+| `bad-request` | 400 | it is no request for an operation that may be asked for that way |
 | `graphql-syntax` | 400 | the document cannot be parsed |
 | `graphql-validation` | 400 | the document or its variables do not fit the schema; `field` is the variable |
 | `depth-limit`, `alias-limit`, `token-limit` | 400 | the document is too large |
@@ -27,6 +28,8 @@ from typing import Any
 from uuid import uuid4
 
 from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.utils.str_converters import to_camel_case
 
 from app.errors import AppError, Unavailable
@@ -43,6 +46,8 @@ def public(error: GraphQLError) -> GraphQLError:
         return _with(error, cause.message, **app_extensions(cause))
     if isinstance(cause, RecursionError):
         return _with(error, "The request is nested too deeply", code="depth-limit", status=400)
+    if isinstance(cause, MissingQueryError | CannotGetOperationTypeError | InvalidOperationTypeError):
+        return _with(error, error.message, code="bad-request", status=400)
     if cause is not None:
         return _masked(error, cause)
     if isinstance(error, GraphQLSyntaxError):

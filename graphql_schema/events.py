@@ -21,28 +21,28 @@ from app.stats.event_data import (
 from app.stats.event_rows import EventRow, data_of
 from app.stats.events import count_events, events
 from app.stats.filters import Condition, Operator
-from app.stats.scope import Scope
 from graphql_schema.connections import (
+    AT_TIME,
+    FOREIGN,
     After,
     Connection,
     First,
+    Kind,
     at_time,
     connection,
-    time_window,
     wants_count,
-    window,
+    wants_rows,
 )
 from graphql_schema.context import Info
 from graphql_schema.event_types import Event, PropertyType
 from graphql_schema.filters import StringFilter, to_conditions
 from graphql_schema.inputs import to_text
-from graphql_schema.scoped import Scoped
+from graphql_schema.scoped import Listed, Scoped
 from graphql_schema.selection import selected
 from graphql_schema.types import Int64, resolved
 
 T = TypeVar("T")
 
-_FOREIGN: Final = "This cursor does not belong to this connection"
 _TYPES: Final = {kind.value for kind in PropertyType}
 
 
@@ -108,9 +108,10 @@ class EventFigures(Scoped):
 
         def verb(ctx: Ctx) -> Connection[Event]:
             part = to_text(search, "search")
-            rows = events(ctx, self.scope, time_window(first, after), part)
-            count = count_events(ctx, self.scope, part) if wants_count(wanted) else 0
-            return event_page(ctx, self.scope, rows, first, count, with_data)
+            page = self.page(ctx, "events", first, after, *AT_TIME)
+            rows = events(ctx, page.scope, page.window, part) if wants_rows(wanted) else []
+            count = count_events(ctx, page.scope, part) if wants_count(wanted) else 0
+            return event_page(ctx, page, rows, first, count, with_data)
 
         return await self.ask(info, verb)
 
@@ -129,9 +130,8 @@ class EventFigures(Scoped):
 
         def verb(ctx: Ctx) -> Connection[EventPropertyCount]:
             keys = [] if key is None else list(to_conditions("key", key))
-            return _counts(
-                ctx, self.scope, TYPED_PROPERTIES, EventPropertyCount.of, event, keys, first, after, wanted
-            )
+            page = self.page(ctx, "eventProperties", first, after, *_kinds(TYPED_PROPERTIES))
+            return _counts(ctx, page, TYPED_PROPERTIES, EventPropertyCount.of, event, keys, first, wanted)
 
         return await self.ask(info, verb)
 
@@ -150,9 +150,8 @@ class EventFigures(Scoped):
 
         def verb(ctx: Ctx) -> Connection[PropertyValueCount]:
             keys = [] if key is None else [Condition("key", Operator.EQ, (key,))]
-            return _counts(
-                ctx, self.scope, TYPED_VALUES, PropertyValueCount.of, event, keys, first, after, wanted
-            )
+            page = self.page(ctx, "propertyValues", first, after, *_kinds(TYPED_VALUES))
+            return _counts(ctx, page, TYPED_VALUES, PropertyValueCount.of, event, keys, first, wanted)
 
         return await self.ask(info, verb)
 
@@ -167,34 +166,38 @@ class EventFigures(Scoped):
 
 
 def event_page(
-    ctx: Ctx, scope: Scope, rows: Sequence[EventRow], first: int, count: int, with_data: bool
+    ctx: Ctx, page: Listed, rows: Sequence[EventRow], first: int, count: int, with_data: bool
 ) -> Connection[Event]:
     """A page of up to `first` of these events; their data is looked up only if it is asked for."""
-    data = data_of(ctx, scope, rows[:first]) if with_data else {}
+    data = data_of(ctx, page.scope, rows[:first]) if with_data else {}
     return connection(
         rows,
         first,
         lambda row: Event.of(row, data.get(row.event_id, ())),
         lambda row: at_time(row.created_at, row.event_id),
         count,
+        page.cursor,
     )
+
+
+def _kinds(listing: Listing) -> list[Kind]:
+    return [int if name in ("total", "type") else str for name in listing.names]
 
 
 def _counts(
     ctx: Ctx,
-    scope: Scope,
+    page: Listed,
     listing: Listing,
     node: Callable[[DataCount], T],
     event: str | None,
     keys: Sequence[Condition],
     first: int,
-    after: str | None,
     wanted: frozenset[str],
 ) -> Connection[T]:
     """A page of a listing of data, each of its rows made a node."""
-    asked = window(first, after, [int if name in ("total", "type") else str for name in listing.names])
-    if asked.after and dict(zip(listing.names, asked.after, strict=True))["type"] not in _TYPES:
-        raise Invalid(_FOREIGN, field="after")
-    rows = data_counts(ctx, scope, listing, event=event, keys=keys, window=asked)
+    scope, seen = page.scope, page.window.after
+    if seen and dict(zip(listing.names, seen, strict=True))["type"] not in _TYPES:
+        raise Invalid(FOREIGN, field="after")
+    rows = data_counts(ctx, scope, listing, event=event, keys=keys, window=page.window)
     count = count_data_counts(ctx, scope, listing, event=event, keys=keys) if wants_count(wanted) else 0
-    return connection(rows, first, node, listing.position, count)
+    return connection(rows, first, node, listing.position, count, page.cursor)

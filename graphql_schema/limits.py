@@ -7,6 +7,7 @@ each spread the next one twice took them 0.6 s, and every further one doubles th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -100,7 +101,10 @@ class ParsedOnce(ParserCache):
         if len(self.execution_context.query or "") > _CACHED_LENGTH:
             yield
         else:
-            yield from super().on_parse()
+            # What cannot be parsed is parsed again by Strawberry, which in a stream catches its own errors alone.
+            with suppress(GraphQLError, RecursionError):
+                next(super().on_parse())
+            yield
 
 
 class ValidatedOnce(ValidationCache):

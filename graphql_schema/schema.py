@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import strawberry
 from graphql import ASTValidationRule, GraphQLError, NoSchemaIntrospectionCustomRule, Undefined
 from strawberry.exceptions import MissingQueryError
@@ -10,8 +12,9 @@ from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from app.settings import Settings
 from graphql_schema.context import Context
@@ -21,8 +24,20 @@ from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
 from graphql_schema.limits import OneOperation, ParsedOnce, ValidatedOnce, extent_rule
 from graphql_schema.mutation import Mutation
 from graphql_schema.query import Query
+from graphql_schema.subscription import Subscription
 from graphql_schema.trusted import check_documents, listed_documents
 from graphql_schema.types import SCALARS
+from graphql_schema.work import ShowWork
+
+
+class Followed(InvalidOperationTypeError):
+    """A subscription was asked for where there is one answer to give."""
+
+    def __init__(self) -> None:
+        super().__init__(OperationType.SUBSCRIPTION)
+
+    def as_http_error_reason(self, method: str) -> str:
+        return "A subscription is followed over a socket, or with `Accept: text/event-stream`"
 
 
 class Schema(strawberry.Schema):
@@ -52,6 +67,16 @@ class Schema(strawberry.Schema):
                 context.context.document = context.graphql_document
         return refused
 
+    async def execute(self, *args: Any, **named: Any) -> ExecutionResult:
+        allowed = set(named.pop("allowed_operation_types", None) or OperationType)
+        named["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
+        try:
+            return await super().execute(*args, **named)
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise Followed from None
+            raise
+
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
@@ -74,6 +99,7 @@ def make_schema(settings: Settings) -> Schema:
     schema = Schema(
         Query,
         Mutation,
+        Subscription,
         config=StrawberryConfig(
             scalar_map={**SCALARS, PropertyValue: PROPERTY_VALUE},
             # Suggestions would tell what introspection is not to tell.
@@ -85,6 +111,7 @@ def make_schema(settings: Settings) -> Schema:
             ParsedOnce,
             ValidatedOnce,
             OneOperation,
+            ShowWork,
         ],
     )
     schema.documents = documents

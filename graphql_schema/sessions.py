@@ -14,15 +14,14 @@ from app.errors import NotFound
 from app.stats import session_data, sessions
 from app.stats.session_data import SessionCount
 from graphql_schema.connections import (
+    AT_TIME,
     After,
     Connection,
     First,
     at_time,
     connection,
-    time_window,
     wants_count,
     wants_rows,
-    window,
 )
 from graphql_schema.context import Info
 from graphql_schema.event_types import Event, PropertyType
@@ -122,10 +121,10 @@ class SessionDetails(Scoped):
         with_data = "data" in selected(info, "nodes") | selected(info, "edges", "node")
 
         def verb(ctx: Ctx) -> Connection[Event]:
-            asked = time_window(first, after)
-            rows = sessions.activity(ctx, self.scope, self.uuid, asked) if wants_rows(wanted) else []
-            count = sessions.count_activity(ctx, self.scope, self.uuid) if wants_count(wanted) else 0
-            return event_page(ctx, self.scope, rows, first, count, with_data)
+            page = self.page(ctx, f"activity {self.id}", first, after, *AT_TIME)
+            rows = sessions.activity(ctx, page.scope, self.uuid, page.window) if wants_rows(wanted) else []
+            count = sessions.count_activity(ctx, page.scope, self.uuid) if wants_count(wanted) else 0
+            return event_page(ctx, page, rows, first, count, with_data)
 
         return await self.ask(info, verb)
 
@@ -189,15 +188,16 @@ class SessionFigures(Scoped):
         wanted = selected(info)
 
         def verb(ctx: Ctx) -> Connection[Session]:
-            asked, part = time_window(first, after), to_text(search, "search")
-            rows = sessions.sessions(ctx, self.scope, asked, part) if wants_rows(wanted) else []
-            count = sessions.count_sessions(ctx, self.scope, part) if wants_count(wanted) else 0
+            page, part = self.page(ctx, "sessions", first, after, *AT_TIME), to_text(search, "search")
+            rows = sessions.sessions(ctx, page.scope, page.window, part) if wants_rows(wanted) else []
+            count = sessions.count_sessions(ctx, page.scope, part) if wants_count(wanted) else 0
             return connection(
                 rows,
                 first,
                 Session.of,
                 lambda row: at_time(row.last_at, row.session_id),
                 count,
+                page.cursor,
             )
 
         return await self.ask(info, verb)
@@ -211,7 +211,11 @@ class SessionFigures(Scoped):
         except ValueError:
             raise NotFound("Session not found") from None
         return SessionDetails(
-            scope=self.scope, actor=self.actor, all_time=self.all_time, id=strawberry.ID(str(session_id))
+            scope=self.scope,
+            actor=self.actor,
+            all_time=self.all_time,
+            asked=self.asked,
+            id=strawberry.ID(str(session_id)),
         )
 
     @resolved("Totals over events of any type.")
@@ -240,15 +244,16 @@ class SessionFigures(Scoped):
         wanted = selected(info)
 
         def verb(ctx: Ctx) -> Connection[SessionPropertyCount]:
-            asked = window(first, after, (int, str))
-            rows = session_data.property_counts(ctx, self.scope, asked) if wants_rows(wanted) else []
-            count = session_data.count_property_counts(ctx, self.scope) if wants_count(wanted) else 0
+            page = self.page(ctx, "sessionProperties", first, after, int, str)
+            rows = session_data.property_counts(ctx, page.scope, page.window) if wants_rows(wanted) else []
+            count = session_data.count_property_counts(ctx, page.scope) if wants_count(wanted) else 0
             return connection(
                 rows,
                 first,
                 lambda row: SessionPropertyCount(key=row.name, sessions=Int64(row.sessions)),
                 _position,
                 count,
+                page.cursor,
             )
 
         return await self.ask(info, verb)
@@ -264,12 +269,13 @@ class SessionFigures(Scoped):
         wanted = selected(info)
 
         def verb(ctx: Ctx) -> Connection[SessionPropertyValueCount]:
-            asked, name = window(first, after, (int, str)), to_text(key, "key")
+            page = self.page(ctx, "sessionPropertyValues", first, after, int, str)
+            name = to_text(key, "key")
             rows: Sequence[SessionCount] = []
             if wants_rows(wanted):
-                rows = session_data.property_value_counts(ctx, self.scope, name, asked)
+                rows = session_data.property_value_counts(ctx, page.scope, name, page.window)
             count = (
-                session_data.count_property_value_counts(ctx, self.scope, name) if wants_count(wanted) else 0
+                session_data.count_property_value_counts(ctx, page.scope, name) if wants_count(wanted) else 0
             )
             return connection(
                 rows,
@@ -277,6 +283,7 @@ class SessionFigures(Scoped):
                 lambda row: SessionPropertyValueCount(value=row.name, sessions=Int64(row.sessions)),
                 _position,
                 count,
+                page.cursor,
             )
 
         return await self.ask(info, verb)

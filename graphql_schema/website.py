@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from app.paging import Page, Window
 from app.segments import SegmentType
 from app.stats.queries import active_visitors, values
 from app.stats.realtime import realtime
-from app.stats.scope import date_range, open_scope
+from app.stats.scope import Opening, date_range, open_scope
 from app.stats.zones import UTC, time_zone
 from graphql_schema.analytics import Analytics
 from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, name_window
@@ -25,6 +26,7 @@ from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.people import Person
 from graphql_schema.realtime import Realtime
 from graphql_schema.saved_reports import SavedReport, SearchReports, report_page
+from graphql_schema.scoped import Asked
 from graphql_schema.segments import Segment
 from graphql_schema.selection import selected
 from graphql_schema.shares import ShareLink
@@ -207,11 +209,12 @@ class Website:
             strawberry.argument(description="Count only events that match; all if absent."),
         ] = None,
     ) -> Analytics | None:
-        def verb(ctx: Ctx) -> Analytics:
-            scope = open_scope(ctx, self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
-            return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all))
+        def opening(ctx: Ctx) -> Opening:
+            return Opening(self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
 
-        return await info.context.runtime.run(self.actor, verb)
+        scope, at = await info.context.scopes.ask(self.actor, opening)
+        asked = Asked(at, partial(to_period, period))
+        return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all), asked=asked)
 
 
 def website_page(

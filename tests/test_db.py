@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +16,8 @@ from app import db, migrations
 from app.errors import Invalid, Unavailable
 from app.main import open_runtime
 from app.settings import Settings
+from app.tables import event, metadata
+from tests.stores import event_store
 
 
 def test_limits_come_from_the_cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,8 +86,6 @@ def test_an_event_store_that_does_not_answer_is_unavailable() -> None:
 
 def test_migrations_can_run_again_and_give_the_declared_tables(store: str, make_settings) -> None:
     settings = make_settings(store)
-    from app.tables import metadata
-
     engine = db.events_engine(settings)
     migrations.upgrade(engine, "events")
     migrations.upgrade(engine, "events")
@@ -89,6 +93,79 @@ def test_migrations_can_run_again_and_give_the_declared_tables(store: str, make_
     for table in metadata.tables.values():
         assert [column["name"] for column in found.get_columns(table.name)] == [c.name for c in table.columns]
     engine.dispose()
+
+
+def test_what_is_stored_up_to_a_write_never_changes(
+    store: str, make_settings: Callable[..., Settings]
+) -> None:
+    """Whoever writes at the same time: several processes on PostgreSQL, several threads on DuckDB."""
+    made = make_settings(store)
+    website = uuid4()
+    with event_store(made) as events:
+        writers = [events] * 4
+        if store == "postgresql":
+            writers = [db.EventStore(db.events_engine(made)) for _ in range(4)]
+
+        def write(own: db.EventStore) -> None:
+            journal = uuid4()
+            for batch in range(1, 26):
+                # Of different lengths, so that one begun first may be done last.
+                size = 1 + 200 * (batch % 3)
+                own.apply(journal, batch, {"event": json.dumps([one_event(website)] * size)})
+
+        seen: dict[int, int] = {}
+        with ThreadPoolExecutor(len(writers)) as pool:
+            running = [pool.submit(write, own) for own in writers]
+            while not all(one.done() for one in running):
+                last = events.last_write()
+                seen.setdefault(last, stored(events, last))
+            for one in running:
+                one.result()
+        assert events.last_write() == 100
+        assert seen == {last: stored(events, last) for last in seen}
+        assert len(seen) > 10
+        assert stored(events, 100) == 4 * sum(1 + 200 * (batch % 3) for batch in range(1, 26))
+        if store == "postgresql":
+            for own in writers:
+                own.close()
+
+
+def one_event(website: UUID) -> dict[str, Any]:
+    ids = {name: str(uuid4()) for name in ("event_id", "session_id", "visit_id")}
+    return {**ids, "website_id": str(website), "created_at": "2026-11-10T10:00:00.000", "event_type": 1}
+
+
+def stored(events: db.EventStore, upto: int) -> int:
+    """How many events were stored in the first so many writes."""
+    [(count,)] = events.rows(sa.select(sa.func.count()).where(event.c.stored_in.between(1, upto)))
+    return int(count)
+
+
+def test_a_store_from_before_the_numbers_of_writes(
+    store: str, make_settings: Callable[..., Settings]
+) -> None:
+    """It gets the column, and what it has counts as there from the beginning."""
+    engine = db.events_engine(make_settings(store))
+    migrations.upgrade(engine, "events")
+    with engine.begin() as connection:
+        for table in metadata.tables:
+            connection.exec_driver_sql(f"ALTER TABLE {table} DROP COLUMN stored_in")
+        connection.exec_driver_sql("UPDATE alembic_version_events SET version_num = 'events_0002'")
+        row = {**one_event(uuid4()), "url_path": "/old"}
+        names = ", ".join(row)
+        values = ", ".join(f"'{value}'" for value in row.values())
+        connection.exec_driver_sql(f"INSERT INTO event ({names}) VALUES ({values})")
+    migrations.upgrade(engine, "events")
+    events = db.EventStore(engine)
+    assert events.last_write() == 0
+    events.apply(uuid4(), 1, {"event": json.dumps([one_event(uuid4())])})
+    assert events.last_write() == 1
+    numbers = events.rows(sa.select(event.c.url_path, event.c.stored_in).order_by(event.c.stored_in))
+    assert [tuple(row) for row in numbers] == [("/old", 0), ("", 1)]
+    for table in metadata.sorted_tables:
+        [found] = [one for one in sa.inspect(engine).get_columns(table.name) if one["name"] == "stored_in"]
+        assert not found["nullable"]
+    events.close()
 
 
 @pytest.mark.parametrize(

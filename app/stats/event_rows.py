@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 from uuid import UUID
 
@@ -87,7 +87,7 @@ def event_rows(
     keys: Sequence[Key] = NEWEST_FIRST,
 ) -> list[EventRow]:
     """The events that meet the conditions (those of a scope among them) and are in the window."""
-    query = windowed(sa.select(event).where(*conditions), keys, window)
+    query = windowed(sa.select(*_COLUMNS).where(*conditions), keys, window)
     return [_event_row(row._asdict()) for row in ctx.events.rows(query)]
 
 
@@ -128,6 +128,7 @@ def data_of(ctx: Ctx, scope: Scope, rows: Sequence[EventRow]) -> dict[UUID, list
     return found
 
 
+_COLUMNS: Final = [event.c[column.name] for column in fields(EventRow)]
 _ALWAYS: Final = frozenset({"url_path", "url_query"})
 _REFERRER: Final = ("referrer_domain", "referrer_path", "referrer_query")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -118,6 +118,7 @@ class Cohort:
     start: dt.datetime
     end: dt.datetime
     where: Filter
+    upto: int | None = None  # the last write to the event store that counts, None if all do
 
 
 Filter = Condition | Property | And | Or | Not | Cohort
@@ -141,6 +142,21 @@ def condition(where: Filter | None, data: ColumnElement[bool] | None = None) -> 
         if len(found) > most:
             raise Invalid(f"A filter has at most {most} {things}", field="where")
     return _expression(where, sa.true() if data is None else data)
+
+
+def until(where: Filter, write: int) -> Filter:
+    """The same filter, its cohorts as the event store had them after this write."""
+    match where:
+        case And(filters):
+            return And(tuple(until(part, write) for part in filters))
+        case Or(filters):
+            return Or(tuple(until(part, write) for part in filters))
+        case Not(part):
+            return Not(until(part, write))
+        case Cohort():
+            return replace(where, where=until(where.where, write), upto=write)
+        case _:
+            return where
 
 
 def checked(text: str, name: str) -> str:
@@ -291,6 +307,7 @@ def _in_cohort(where: Cohort) -> ColumnElement[bool]:
             columns.website_id == where.website_id,
             columns.created_at >= where.start,
             columns.created_at <= where.end,
+            *([] if where.upto is None else [columns.stored_in <= where.upto]),
         ]
 
     matching = _expression(where.where, sa.and_(*period(event_data)))

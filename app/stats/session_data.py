@@ -117,7 +117,7 @@ def _active(scope: Scope) -> ColumnElement[bool]:
 
 def _kept(scope: Scope) -> list[ColumnElement[bool]]:
     """The rows of the website since its last reset."""
-    conditions = [_columns.website_id == scope.website_id]
+    conditions = [_columns.website_id == scope.website_id, *scope.stored(session_data)]
     if scope.reset_at is not None:
         conditions.append(_columns.created_at >= scope.reset_at)
     return conditions

@@ -107,9 +107,10 @@ def test_codes_of_figures(
 
 @pytest.mark.parametrize("head", ["visitors os", "pageviews path", "visitors path os"])
 def test_a_cursor_of_another_breakdown_is_refused(server: Server, website: str, head: str) -> None:
-    query = ANALYTICS % f'breakdown(by: [PATH], after: "{to_cursor(head, 1, "/")}") {{ nodes {{ values }} }}'
+    foreign, own = (to_cursor(f"breakdown {of}", 0, 0, 1, "/") for of in (head, "visitors path"))
+    query = ANALYTICS % f'breakdown(by: [PATH], after: "{foreign}") {{ nodes {{ values }} }}'
     assert codes(server.graphql(query, {"id": website})) == [("invalid", "after", 400)]
-    fitting = query.replace(to_cursor(head, 1, "/"), to_cursor("visitors path", 1, "/"))
+    fitting = query.replace(foreign, own)
     assert "errors" not in server.graphql(fitting, {"id": website})
 
 
