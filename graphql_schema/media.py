@@ -1,4 +1,4 @@
-"""The two media types of an answer (GraphQL over HTTP, https://graphql.github.io/graphql-over-http/draft/).
+"""The media types of an answer: those of GraphQL over HTTP (https://graphql.github.io/graphql-over-http/draft/), and SSE.
 
 `application/json` is what clients got before there was the other one: status 200 whatever is in it.
 `application/graphql-response+json` comes with the status of the error when nothing was executed.
@@ -13,10 +13,11 @@ from strawberry.types import ExecutionResult
 
 JSON: Final = "application/json"
 GRAPHQL_JSON: Final = "application/graphql-response+json"
+EVENT_STREAM: Final = "text/event-stream"
 
 
 def chosen_type(accept: str) -> str:
-    """Which of the two the header Accept prefers; of two liked alike the one named first, JSON if it names neither."""
+    """Which type the header Accept prefers; of those liked alike the one named first, JSON if it names none."""
     best, chosen = 0.0, JSON
     for part in accept.lower().split(","):
         name, *parameters = (piece.strip() for piece in part.split(";"))
@@ -25,7 +26,7 @@ def chosen_type(accept: str) -> str:
             if parameter.startswith("q="):
                 with suppress(ValueError):
                     quality = float(parameter[2:])
-        if name in (JSON, GRAPHQL_JSON) and quality > best:
+        if name in (JSON, GRAPHQL_JSON, EVENT_STREAM) and quality > best:
             best, chosen = quality, name
     return chosen
 

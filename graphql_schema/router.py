@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
-from strawberry.http.streaming import AsyncTextStream
+from strawberry.http.streaming import AsyncTextStream, HTTPStreamTransport
 from strawberry.http.types import QueryParams
 from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
@@ -33,7 +33,7 @@ from app.settings import Settings
 from graphql_schema import caching, sse
 from graphql_schema.context import Context, open_context
 from graphql_schema.graphiql_page import graphiql_response, graphiql_routes
-from graphql_schema.media import JSON, chosen_type, refused_with
+from graphql_schema.media import EVENT_STREAM, GRAPHQL_JSON, JSON, chosen_type, refused_with
 from graphql_schema.schema import make_schema
 from graphql_schema.sockets import MOST_OPERATIONS, SocketHandler
 
@@ -208,6 +208,12 @@ class GraphQLView(GraphQL[Context, None]):
             raise HTTPException(400, "A JSON object is expected")
         return {} if parsed is None else parsed
 
+    def _get_stream_transport_from_headers(self, headers: Mapping[str, str]) -> HTTPStreamTransport | None:
+        # Some clients name the stream last in whatever they ask, a query too.
+        if chosen_type(headers.get("accept", "")) != EVENT_STREAM:
+            return None
+        return super()._get_stream_transport_from_headers(headers)
+
     def parse_query_params(self, params: QueryParams) -> dict[str, Any]:
         parsed: dict[str, Any] = dict(params)
         for name in ("variables", "extensions"):
@@ -269,7 +275,7 @@ def _refusal(error: HTTPException) -> Response:
 def _as_accepted(request: Request, response: Response) -> None:
     """Answer in the media type that was asked for; the newer one says by its status that nothing was executed."""
     wanted = chosen_type(request.headers.get("accept", ""))
-    if wanted != JSON:
+    if wanted == GRAPHQL_JSON:
         response.headers["Content-Type"] = f"{wanted}; charset=utf-8"
         response.status_code = getattr(request.state, "refused", response.status_code)
 

@@ -349,6 +349,12 @@ def test_an_id_goes_before_another_document_s_hash() -> None:
         ("Application/GraphQL-Response+JSON; charset=utf-8; q=0.5, application/json;q=0.1", GRAPHQL_JSON),
         ("application/graphql-response+json;q=0, */*", JSON),
         ("application/graphql-response+json;q=x", GRAPHQL_JSON),
+        # What urql sends with a query, and what with a subscription.
+        (
+            "application/graphql-response+json, application/json, text/event-stream, multipart/mixed",
+            GRAPHQL_JSON,
+        ),
+        ("text/event-stream, multipart/mixed", "text/event-stream"),
     ],
 )
 def test_the_media_type_that_is_preferred(accept: str, expected: str) -> None:
