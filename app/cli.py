@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -129,6 +130,25 @@ def print_schema() -> None:
     typer.echo(print_sdl())
 
 
+@cli.command("check-documents")
+def check_documents(
+    path: Annotated[Path, typer.Argument(help="A .json or .graphql file, or a directory of them.")],
+) -> None:
+    """Check a list of trusted documents before it is given to a server as GRAPHQL_DOCUMENTS.
+
+    A .json file is an object of id and document, as GraphQL Code Generator and Relay write it, or the manifest that
+    Apollo's generate-persisted-query-manifest writes. The documents must fit this version's schema and the limits that
+    are set in the environment. Example:
+
+        dashi check-documents persisted-documents.json && GRAPHQL_DOCUMENTS=persisted-documents.json dashi serve
+    """
+    from graphql_schema.schema import make_schema
+    from graphql_schema.trusted import listed_documents
+
+    make_schema(Settings().model_copy(update={"graphql_documents": path}))
+    console.print(f"{len(listed_documents(path))} documents fit this server.")
+
+
 @cli.command("version")
 def show_version() -> None:
     """Print the version."""
@@ -157,7 +177,12 @@ def _served_settings(host: str | None, port: int | None) -> Settings:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
-    return Settings().model_copy(update=given)
+    settings = Settings().model_copy(update=given)
+    if settings.graphql_documents:
+        from graphql_schema.schema import make_schema
+
+        make_schema(settings)  # what is wrong with the list is said before a store is opened
+    return settings
 
 
 def _serve(settings: Settings, password: str | None) -> None:

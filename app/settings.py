@@ -81,6 +81,13 @@ class Settings(BaseSettings):
     graphql_bucket_refill: int = Field(
         1000, ge=1, description="Points that each caller gets back every second."
     )
+    graphql_documents: Path | None = Field(
+        None,
+        description="File or directory of trusted documents. Set: no other GraphQL document runs.",
+    )
+    graphql_persisted_bytes: int = Field(
+        4 << 20, ge=0, description="Memory of a process for automatic persisted queries. 0: switched off."
+    )
     subscriptions_per_actor: int = Field(
         100,
         ge=1,

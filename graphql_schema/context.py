@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import strawberry
+from graphql import DocumentNode
 from starlette.requests import HTTPConnection
 
 from app import auth
@@ -40,6 +41,7 @@ class Context:
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
     logins: int = 0  # passwords tried so far by this request or socket
+    document: DocumentNode | None = None  # of the latest operation, once it was found valid
 
     # Made when they are needed: a socket that only follows needs none, and keeps what it has for hours.
     @cached_property

@@ -5,13 +5,23 @@
 | an AppError's own | its own | the core refused |
 | `bad-request` | 400 | it is no request for an operation that may be asked for that way |
 | `graphql-syntax` | 400 | the document cannot be parsed |
-| `graphql-validation` | 400 | the document or its variables do not fit the schema |
+| `graphql-validation` | 400 | the document or its variables do not fit the schema; `field` is the variable |
 | `depth-limit`, `alias-limit`, `token-limit`, `document-limit` | 400 | the document is too large |
 | `variables-limit` | 400 | the variables are |
 | `cost-limit` | 400 | the operation costs more than any may: `cost` and `limit` |
 | `rate-limit` | 429 | it costs more than the caller has left: `cost`, `remaining`, `limit`, `retryAfter` (seconds) |
 | `error-limit` | 400 | instead of the errors that are more than an answer shows |
+| `PERSISTED_QUERY_NOT_FOUND` | 404 | a hash that this process does not know: send the query with it |
+| `PERSISTED_QUERY_NOT_SUPPORTED` | 400 | automatic persisted queries are switched off |
+| `wrong-hash` | 400 | `sha256Hash` is not that of the query sent with it |
+| `not-trusted` | 403 | the server runs listed documents only, and this is none of them |
 | `internal` | 500 | unexpected; the answer shows only an id, the log has the rest |
+
+What was no GraphQL request at all is refused in the same shape: `bad-request` (400), `not-found` (404),
+`method-not-allowed` (405, also a mutation by GET), `too-large` (413).
+
+The two codes in capitals, and the messages `PersistedQueryNotFound` and `PersistedQueryNotSupported` beside them, are
+not ours: Apollo Client goes by either, urql by the message.
 """
 
 from __future__ import annotations
@@ -21,9 +31,10 @@ import traceback
 from typing import Any
 from uuid import uuid4
 
-from graphql import GraphQLError, GraphQLSyntaxError
+from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.utils.str_converters import to_camel_case
 
 from app.errors import AppError, Unavailable
 
@@ -47,17 +58,23 @@ def public(error: GraphQLError) -> GraphQLError:
         # The parser has no error of its own for its token limit.
         code = "token-limit" if "Document contains more than" in error.message else "graphql-syntax"
         return _with(error, error.message, code=code, status=400)
-    return _with(error, error.message, code="graphql-validation", status=400)
+    return _with(error, error.message, code="graphql-validation", status=400, **_variable(error))
 
 
 def app_extensions(error: AppError) -> dict[str, Any]:
     """`code` and `status`, `field` if one is at fault, `retryAfter` (seconds) if it may work later."""
     extensions: dict[str, Any] = {"code": error.code, "status": error.status}
     if error.field is not None:
-        extensions["field"] = error.field
+        extensions["field"] = to_camel_case(error.field)  # the core writes its names with underscores
     if isinstance(error, Unavailable):
         extensions["retryAfter"] = error.retry_after
     return extensions
+
+
+def _variable(error: GraphQLError) -> dict[str, str]:
+    """`field` of an error that is about the value of a variable: the variable's name."""
+    node = error.nodes[0] if error.nodes else None
+    return {"field": node.variable.name.value} if isinstance(node, VariableDefinitionNode) else {}
 
 
 def _cause(error: GraphQLError) -> Exception | None:

@@ -200,7 +200,8 @@ def _parts(where: EventFilter, stored: _Stored, depth: int) -> Iterator[Filter]:
     if where.property:
         yield from _properties(where.property)
     for kind in SegmentType:
-        if given := getattr(where, kind.value):
+        given = getattr(where, kind.value)
+        if given is not _UNSET and given is not None:  # the id '' is nobody's, and must not ask for everybody
             yield stored(kind, given)
     for part in where.and_ or ():
         yield from _parts(part, stored, depth + 1)

@@ -7,15 +7,19 @@ from typing import Any
 
 import strawberry
 from graphql import ASTValidationRule, GraphQLError, NoSchemaIntrospectionCustomRule, Undefined
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter
+from strawberry.extensions.runner import SchemaExtensionsRunner
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
-from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from app.settings import Settings
+from graphql_schema.context import Context
+from graphql_schema.documents import Documents, Kept, Listed, named_document
 from graphql_schema.errors import public
 from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
 from graphql_schema.known import KnownDocuments
@@ -26,6 +30,7 @@ from graphql_schema.prices import show_prices
 from graphql_schema.query import Query
 from graphql_schema.sizes import bounded, length_error
 from graphql_schema.subscription import Subscription
+from graphql_schema.trusted import check_documents, listed_documents
 from graphql_schema.types import SCALARS
 from graphql_schema.work import ShowWork
 
@@ -41,7 +46,31 @@ class Followed(InvalidOperationTypeError):
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema with Dashi's errors."""
+    """Strawberry's schema with Dashi's documents and errors."""
+
+    documents: Documents
+
+    async def _prepare_operation_async(
+        self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
+    ) -> PreExecutionError | None:
+        """Overridden because requests, sockets and streams all come through here, and nowhere else before parsing."""
+        try:
+            named = named_document(context.operation_extensions or {})
+            context.query = self.documents.text(context.query, named)
+            refused = await super()._prepare_operation_async(context, extensions_runner)
+        except (MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError):
+            raise  # each transport has its own words for these
+        except Exception as error:
+            # What an extension raises as well (a cached parser's syntax error): sockets would answer nothing to it.
+            told = error if isinstance(error, GraphQLError) else GraphQLError("", original_error=error)
+            context.pre_execution_errors = [told]
+            return PreExecutionError(data=None, errors=context.pre_execution_errors)
+        if refused is None:
+            if named is not None and context.query:
+                self.documents.keep(context.query)
+            if isinstance(context.context, Context):
+                context.context.document = context.graphql_document
+        return refused
 
     async def execute(self, query: str | None, *args: Any, **named: Any) -> ExecutionResult:
         too_long = length_error(query)
@@ -72,7 +101,12 @@ async def _only(error: GraphQLError) -> AsyncGenerator[Any, None]:
 
 
 def make_schema(settings: Settings) -> Schema:
-    """The schema with this instance's limits. Extensions are factories: an instance belongs to one request."""
+    """The schema with this instance's limits. Extensions are factories: an instance belongs to one request.
+
+    Raises Invalid for trusted documents that cannot be read or do not fit the schema.
+    """
+    trusted = listed_documents(settings.graphql_documents) if settings.graphql_documents else None
+    documents = Kept(settings.graphql_persisted_bytes) if trusted is None else Listed(trusted)
     rules: list[type[ASTValidationRule]] = [
         extent_rule(settings.graphql_max_depth, settings.graphql_max_aliases)
     ]
@@ -98,8 +132,11 @@ def make_schema(settings: Settings) -> Schema:
             ShowWork,
         ],
     )
+    schema.documents = documents
     _leave_out_null_defaults(schema)
     show_prices(schema._schema)
+    if trusted is not None:
+        check_documents(trusted, schema._schema, rules, settings.graphql_max_tokens)
     return schema
 
 

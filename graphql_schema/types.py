@@ -50,7 +50,7 @@ class Moment:
         return self.first(zone)
 
 
-def _parse_moment(value: object) -> Moment:
+def parse_moment(value: object) -> Moment:
     if isinstance(value, str) and _MOMENT.fullmatch(value):
         try:
             return Moment((dt.date if len(value) == 10 else dt.datetime).fromisoformat(value))
@@ -73,7 +73,7 @@ def iso(instant: dt.datetime) -> str:
 
 
 def _parse_instant(value: object) -> dt.datetime:
-    written = _parse_moment(value).written
+    written = parse_moment(value).written
     if isinstance(written, dt.datetime) and written.tzinfo:
         with suppress(OverflowError):  # an offset can lead out of the years 1 to 9999
             return written.astimezone(dt.UTC)
@@ -105,7 +105,7 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
             "(`2026-11-10T09:30`), or a day there (`2026-11-10`: as a start its first instant, as an end its last "
             "millisecond)."
         ),
-        parse_value=_parse_moment,
+        parse_value=parse_moment,
     ),
     Data: strawberry.scalar(
         name="JSON",

@@ -19,7 +19,7 @@ def dashi(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[s
 
 def test_help_names_the_commands(tmp_path: Path) -> None:
     shown = dashi("--help", env=environment(tmp_path)).stdout
-    for command in ("serve", "demo", "migrate", "user", "key", "print-schema"):
+    for command in ("serve", "demo", "migrate", "user", "key", "print-schema", "check-documents"):
         assert command in shown
     assert "http://127.0.0.1:3000" in dashi("serve", "--help", env=environment(tmp_path)).stdout
 
@@ -173,3 +173,21 @@ def test_termination_drains_and_ends(tmp_path: Path) -> None:
 def test_printed_schema_is_the_committed_one(tmp_path: Path) -> None:
     committed = Path(__file__).parent.parent / "graphql_schema" / "schema.graphql"
     assert dashi("print-schema", env=environment(tmp_path)).stdout == committed.read_text()
+
+
+def test_a_list_of_documents_is_checked_before_a_store_is_opened(tmp_path: Path) -> None:
+    documents = tmp_path / "documents.json"
+    documents.write_text('{"limits": "{ limits { maxDepth } }", "old": "{ gone }"}')
+    env = environment(tmp_path / "data")
+    reason = (
+        "dashi: GRAPHQL_DOCUMENTS: The document 'old' does not fit this server: Cannot query field 'gone' on type "
+        "'Query'. (line 1, column 3)"
+    )
+    checked = dashi("check-documents", str(documents), env=env)
+    assert (checked.returncode, " ".join(checked.stdout.split()), checked.stderr) == (1, reason, "")
+    started = dashi("serve", env=env | {"GRAPHQL_DOCUMENTS": str(documents)})
+    assert (started.returncode, " ".join(started.stdout.split())) == (1, reason)
+    assert not (tmp_path / "data").exists()
+    documents.write_text('{"limits": "{ limits { maxDepth } }"}')
+    checked = dashi("check-documents", str(documents), env=env)
+    assert (checked.returncode, checked.stdout) == (0, "1 documents fit this server.\n")

@@ -76,8 +76,9 @@ def test_nothing_is_changed_by_get(live: Server) -> None:
     query = 'mutation { createWebsite(input: {name: "N", domain: "d"}) { id } }'
     answer = live.client.get("/graphql", params={"query": query}, headers=live.admin)
     assert (answer.status_code, answer.json()) == refusal(
-        400, "bad-request", "mutations are not allowed when using GET"
+        405, "method-not-allowed", "mutations are not allowed when using GET"
     )
+    assert answer.headers["allow"] == "OPTIONS, POST"
     assert live.graphql(count) == before
 
 
@@ -199,11 +200,12 @@ def test_a_socket_takes_the_actor_from_its_first_message(live: Server) -> None:
 
 
 def test_errors_over_a_socket_carry_codes(live: Server) -> None:
-    ask = {"id": "1", "type": "subscribe", "payload": {"query": "{ nope }"}}
-    with socket(live, "graphql-transport-ws") as connection:
-        _, answered = talk(connection, {"type": "connection_init"}, ask)
-    assert answered["type"] == "error"
-    assert answered["payload"][0]["extensions"] == {"code": "graphql-validation", "status": 400}
+    for query, code in (("{ nope }", "graphql-validation"), ("{", "graphql-syntax")):
+        ask = {"id": "1", "type": "subscribe", "payload": {"query": query}}
+        with socket(live, "graphql-transport-ws") as connection:
+            _, answered = talk(connection, {"type": "connection_init"}, ask)
+        assert answered["type"] == "error"
+        assert answered["payload"][0]["extensions"] == {"code": code, "status": 400}
 
 
 def test_the_legacy_protocol_is_refused(live: Server) -> None:
