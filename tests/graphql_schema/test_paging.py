@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -219,6 +221,15 @@ STRESSED = [
 ]
 
 
+def _another(done: list[int]) -> None:
+    """Wait until another hit has been acknowledged."""
+    sent = len(done)
+    limit = time.monotonic() + 60
+    while len(done) == sent:
+        assert time.monotonic() < limit, "no hits are acknowledged any more"
+        time.sleep(0.001)
+
+
 @pytest.mark.parametrize("which", STRESSED)
 def test_pages_hold_still_while_hits_come_at_the_same_time(
     server: Server, website: str, which: tuple[str, str]
@@ -227,20 +238,19 @@ def test_pages_hold_still_while_hits_come_at_the_same_time(
     asked = walk(server, website, which, {"last": "HOURS_24"})
     with streaming(lambda number: send(server.client, website, [nth(number)])) as done:
         for size in (2, 9, 30):
-            sent = len(done)
-            assert len(asked.check(size, lambda: None)) > 10
-            assert len(done) > sent
+            assert len(asked.check(size, partial(_another, done))) > 10
 
 
 def test_pages_hold_still_with_several_processes(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     """Whichever process answers a page or takes a hit, on PostgreSQL."""
     url: str = request.getfixturevalue("postgres")()
-    with serving(environment(tmp_path / "data", url, WORKERS="3"), tmp_path / "log") as process:
+    with serving(environment(tmp_path / "data", url, WORKERS="2"), tmp_path / "log") as process:
         server = Server(process.url, Settings(data_dir=tmp_path), None)
         website = server.create_website()
         send(server.client, website, [nth(number) for number in range(1000, 1200)])
 
         def come_again() -> None:
+            _another(done)
             # By another connection, so that another process may answer.
             server.client.close()
             del server.client
@@ -251,12 +261,10 @@ def test_pages_hold_still_with_several_processes(request: pytest.FixtureRequest,
 
         with streaming(hit) as done:
             for which in STRESSED:
-                sent = len(done)
                 asked = walk(server, website, which, {"last": "HOURS_24"})
                 assert len(asked.check(5, come_again)) > 10
-                assert len(done) > sent
         server.client.close()
-        assert len(list((tmp_path / "data" / "journal").glob("journal-*.sqlite"))) == 3
+        assert len(list((tmp_path / "data" / "journal").glob("journal-*.sqlite"))) == 2
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
