@@ -6,7 +6,7 @@ Hidden, so that nothing tells whether it exists; what it sees and may not change
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -163,6 +163,13 @@ def website(ctx: Ctx, website_id: UUID, action: str) -> Website:
             raise Unauthenticated
         raise Denied
     return found
+
+
+def remember_websites(ctx: Ctx, website_ids: Collection[UUID]) -> None:
+    """Read these websites at once, so that asking for each of them within this operation reads nothing more."""
+    if len(website_ids) > 1:
+        found = ctx.db.scalars(sa.select(Website).where(Website.website_id.in_(set(website_ids))))
+        ctx.remembered.extend(found)
 
 
 def view_website(ctx: Ctx, website_id: UUID) -> Website:

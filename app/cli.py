@@ -176,6 +176,8 @@ def _serve(settings: Settings, password: str | None) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=8,
         ws_max_size=settings.max_body_bytes,
+        # Messages are small, and what compresses them would take 40 KB for each socket, as much as all else of it.
+        ws_per_message_deflate=False,
         log_level="warning",
     )
 

@@ -8,6 +8,7 @@ bridge from asynchronous callers.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime as dt
 import logging
 from collections.abc import Callable, Iterator
@@ -79,6 +80,8 @@ class Ctx:
     db: Session
     now: dt.datetime = field(default_factory=utc_now)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
+    # Rows that the session is to know until the end: it forgets those that nobody holds.
+    remembered: list[object] = field(default_factory=list)
 
     @property
     def events(self) -> EventStore:
@@ -184,7 +187,9 @@ class Runtime:
         def work() -> T:
             return self.call(actor, verb, *args, **kwargs)
 
-        return await asyncio.get_running_loop().run_in_executor(self._readers, work)
+        # With the caller's context: what it counts is counted in the worker too.
+        inside = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, inside.run, work)
 
     def website_changed(self, website_id: UUID) -> None:
         """Tell whoever remembers something of a website that it was made or deleted."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,15 +19,21 @@ from sqlalchemy.engine import Engine, Row, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Invalid, Unavailable
+from app.listen import Listener, notify
 from app.settings import Settings
 from app.sql import insert_json
-from app.tables import DATA_TABLES, applied_batch, metadata
+from app.stored import Stored, stored
+from app.tables import DATA_TABLES, applied_batch, event, metadata
+from app.watchdog import WATCHDOG
+from app.work import WORK
 
 log = logging.getLogger("dashi.db")
 
+DEFAULT_TIMEOUT = 30.0
+_QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
+
 _CGROUP = Path("/sys/fs/cgroup")
 _MIB = 1 << 20
-_LONGEST_QUESTION_MS = 30_000
 # What PostgreSQL may hash: 1.6 million ids. Where a filter asks whether an id is among others, and that is more than
 # the engine's own 8 MB, it would look through all of them for each event (300,000 ids, 600,000 events: 30 s and no
 # answer, against 2 s).
@@ -59,6 +67,12 @@ def _cgroup_words(name: str) -> list[str]:
 def accounts_engine(settings: Settings) -> Engine:
     """The engine of users, websites and all that is edited."""
     engine = sa.create_engine(settings.accounts_url, pool_pre_ping=True, hide_parameters=True)
+
+    @sa_event.listens_for(engine, "before_cursor_execute")
+    def _count(*_: Any) -> None:
+        if work := WORK.get():
+            work.account_statements += 1
+
     if engine.dialect.name == "sqlite":
 
         @sa_event.listens_for(engine, "connect")
@@ -88,7 +102,7 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
         engine = sa.create_engine(
             url, pool_pre_ping=True, pool_size=size, max_overflow=4, hide_parameters=True
         )
-        sa_event.listen(engine, "connect", _prepare_for_questions)
+        sa_event.listen(engine, "connect", _prepare_for_questions(settings.statement_timeout))
         return engine
     file = Path(url.database or "")
     engine = _duckdb_engine(settings, file)
@@ -97,19 +111,23 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
     return engine
 
 
-def _prepare_for_questions(connection: Any, _record: Any) -> None:
+def _prepare_for_questions(seconds: float) -> Callable[[Any, Any], None]:
     """No question to PostgreSQL runs for ever; `without_limit` lets what is no question. Ids are hashed.
 
     Whoever runs the server may have allowed for more memory than this: that stands.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(f"SET statement_timeout = {_LONGEST_QUESTION_MS}")
-        cursor.execute(
-            "SELECT set_config('hash_mem_multiplier', least(1000, greatest("
-            "current_setting('hash_mem_multiplier')::float, "
-            f"{_HASH_BYTES}.0 / pg_size_bytes(current_setting('work_mem'))))::text, false)"
-        )
-    connection.commit()
+
+    def prepare(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET statement_timeout = {round(seconds * 1000)}")
+            cursor.execute(
+                "SELECT set_config('hash_mem_multiplier', least(1000, greatest("
+                "current_setting('hash_mem_multiplier')::float, "
+                f"{_HASH_BYTES}.0 / pg_size_bytes(current_setting('work_mem'))))::text, false)"
+            )
+        connection.commit()
+
+    return prepare
 
 
 def without_limit(connection: sa.Connection) -> None:
@@ -176,13 +194,22 @@ def _quarantine(wal: Path) -> None:
 class EventStore:
     """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, statement_timeout: float = DEFAULT_TIMEOUT) -> None:
         self.engine = engine
+        self.statement_timeout = statement_timeout  # seconds; PostgreSQL's engine knows it by itself
         self.wait_until_fresh: Callable[[], None] = lambda: None
         # The same, and for what is being accepted at this moment.
         self.wait_until_settled: Callable[[], None] = lambda: self.wait_until_fresh()
         # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
         self._writing = threading.Lock()
+        self._heard: Callable[[Sequence[Stored]], None] | None = None
+        self._listener: Listener | None = None
+
+    def as_it_is(self) -> EventStore:
+        """The same store for whoever needs not wait: what they ask about is known to be there."""
+        view = copy.copy(self)
+        view.wait_until_fresh = lambda: None
+        return view
 
     @property
     def embedded(self) -> bool:
@@ -190,16 +217,43 @@ class EventStore:
         return self.engine.dialect.name == "duckdb"
 
     def rows(self, statement: sa.Executable) -> list[Row[*tuple[Any, ...]]]:
-        """All rows of a select that sees every event acknowledged before the call."""
+        """All rows of a select that sees every event acknowledged before the call.
+
+        Raises Invalid for values that the store cannot work with, Unavailable when it does not answer in time.
+        """
         self.wait_until_fresh()
+        if work := WORK.get():
+            work.questions.append(statement)
         try:
-            with self.engine.connect() as connection:
+            with self.engine.connect() as connection, self._within_time(connection):
                 return list(connection.execute(statement).all())
         except sa.exc.DataError as error:
             log.warning("a value that the event store cannot work with", exc_info=error)
             raise Invalid("The event store cannot work with a value of this question") from error
         except sa.exc.OperationalError as error:
-            raise Unavailable("The event store does not answer, or the question takes too long") from error
+            if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
+                raise self._too_slow() from error
+            raise Unavailable("The event store does not answer") from error
+
+    @contextmanager
+    def _within_time(self, connection: sa.Connection) -> Iterator[None]:
+        """Interrupt the statement of the block at the time limit: DuckDB has none of its own. Raises Unavailable."""
+        if not self.embedded:
+            yield
+            return
+        driver: Any = connection.connection.driver_connection
+        with WATCHDOG.limit(self.statement_timeout, driver.interrupt) as watch:
+            try:
+                yield
+            except sa.exc.DBAPIError as error:
+                if not watch.ended:
+                    raise
+                raise self._too_slow() from error
+
+    def _too_slow(self) -> Unavailable:
+        return Unavailable(
+            f"The question takes longer than {self.statement_timeout:g} s: ask for less, a shorter period for example"
+        )
 
     def ping(self) -> None:
         """Raise whatever keeps the store from answering."""
@@ -232,6 +286,10 @@ class EventStore:
             mark = {"batch": batch, "stored_in": number}
             if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
                 connection.execute(applied_batch.insert().values(journal_id=journal_id, **mark))
+            if not self.embedded:
+                notify(connection, stored(rows.get(event.name)))
+        if self._heard and (told := stored(rows.get(event.name))):
+            self._heard(told)
 
     def accepts(self, table: str, row: str) -> bool:
         """Whether the store would take this one row (JSON object); nothing is kept."""
@@ -253,8 +311,29 @@ class EventStore:
             without_limit(connection)
             for table in DATA_TABLES:
                 connection.execute(table.delete().where(table.c.website_id == website_id))
+            if not self.embedded:
+                notify(connection, [Stored(website_id)])
+        if self._heard:
+            self._heard([Stored(website_id)])
         # The journal makes good for events that a lost log held, but it knows of no deletions.
         self.checkpoint()
+
+    def follow(self, heard: Callable[[Sequence[Stored]], None], lost: Callable[[], None]) -> None:
+        """Have `heard` called, in some thread, with all that is stored from now on, by other processes too.
+
+        `lost` is called when something may not have been heard. There is one who follows. Raises Unavailable when the
+        store does not answer.
+        """
+        if self.embedded:
+            self._heard = heard  # what this process does not store, nobody does
+        else:
+            self._listener = Listener(self.engine, heard, lost)
+
+    def unfollow(self) -> None:
+        self._heard = None
+        if self._listener:
+            self._listener.close()
+            self._listener = None
 
     def checkpoint(self) -> None:
         """Put everything into the database file itself, so that no log is needed to open it."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
+from types import FrameType
 
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
@@ -21,6 +24,7 @@ from app.db import EventStore, accounts_engine, accounts_sessions, events_engine
 from app.errors import AppError, Invalid
 from app.ingest.collect import Collector
 from app.ingest.journal import open_journals
+from app.live.hub import Live
 from app.metrics import Metrics
 from app.security import Keys, load_app_secret
 from app.settings import Settings
@@ -37,6 +41,7 @@ class Services:
     runtime: Runtime
     collector: Collector
     metrics: Metrics
+    live: Live
 
 
 def open_accounts(settings: Settings) -> sessionmaker[Session]:
@@ -50,7 +55,7 @@ def open_accounts(settings: Settings) -> sessionmaker[Session]:
 def open_accounts_runtime(settings: Settings) -> Runtime:
     """A runtime for what concerns accounts alone: as `open_accounts` it works beside a running server."""
     accounts = open_accounts(settings)
-    events = EventStore(events_engine(settings, opened=False))
+    events = EventStore(events_engine(settings, opened=False), settings.statement_timeout)
     return Runtime(settings, Keys(load_app_secret(settings)), accounts, events)
 
 
@@ -65,7 +70,7 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
             field="WORKERS",
         )
     accounts = open_accounts(settings)
-    events = EventStore(events_engine(settings))
+    events = EventStore(events_engine(settings), settings.statement_timeout)
     migrations.upgrade(events.engine, "events")
     events.checkpoint()
     runtime = Runtime(settings, Keys(load_app_secret(settings)), accounts, events)
@@ -77,10 +82,13 @@ def open_services(settings: Settings) -> Services:
     runtime, _ = open_runtime(settings)
     metrics = Metrics()
     journal, left_over = open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes)
-    return Services(runtime, Collector(runtime, journal, left_over, metrics), metrics)
+    live = Live(runtime)
+    metrics.gauge("dashi_subscriptions", "Subscriptions at this moment.", lambda: live.count)
+    return Services(runtime, Collector(runtime, journal, left_over, metrics), metrics, live)
 
 
 def close_services(services: Services) -> None:
+    services.live.close()
     services.collector.close()
     services.runtime.close()
 
@@ -93,9 +101,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = await asyncio.to_thread(open_services, settings)
         app.state.runtime, app.state.collector = services.runtime, services.collector
-        app.state.metrics = services.metrics
+        app.state.metrics, app.state.live = services.metrics, services.live
         try:
-            yield
+            with _stopping_with(services.live):
+                yield
         finally:
             await asyncio.to_thread(close_services, services)
 
@@ -115,6 +124,31 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings.force_ssl:
         app.add_middleware(StrictTransport)
     return app
+
+
+@contextmanager
+def _stopping_with(live: Live) -> Iterator[None]:
+    """End what is pushed as soon as the process is told to stop: the server would wait for its streams to end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(live.stop)
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    handled = {which for which, handler in before.items() if callable(handler)}
+    for which in handled:
+        signal.signal(which, stop)
+    try:
+        yield
+    finally:
+        for which in handled:
+            signal.signal(which, before[which])
 
 
 class StrictTransport:

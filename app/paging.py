@@ -42,11 +42,17 @@ class Key:
 
 def windowed(query: S, keys: Sequence[Key], window: Window) -> S:
     """The rows of a query that are in the window, in the order of the keys."""
-    if window.after is not None:
-        # The first condition says nothing new, but it is one that a store's index can begin at.
-        query = query.where(_reached(keys[0], window.after[0]), _beyond(keys, window.after))
+    query = following(query, keys, window.after)
     order = (key.column.desc() if key.descending else key.column for key in keys)
     return query.order_by(*order).limit(window.limit).offset(window.offset)
+
+
+def following(query: S, keys: Sequence[Key], after: Sequence[Any] | None) -> S:
+    """The rows of a query that come after the one with these values of the keys; all without any."""
+    if after is None:
+        return query
+    # The first condition says nothing new, but it is one that a store's index can begin at.
+    return query.where(_reached(keys[0], after[0]), _beyond(keys, after))
 
 
 def page(ctx: Ctx, query: Select[T], keys: Sequence[Key], window: Window) -> Page[T]:

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(1 << 20, ge=1 << 10, description="Largest accepted request body.")
     read_threads: int = Field(4, ge=1, le=64, description="Questions answered at the same time.")
+    statement_timeout: float = Field(
+        30.0, gt=0, le=3600, description="Seconds that a question to the event store may take."
+    )
     duckdb_memory_limit: str = Field("", description="DuckDB's memory, e.g. `512MB`. Empty: from the cgroup.")
     duckdb_threads: int = Field(0, ge=0, description="DuckDB's threads. 0: from the cgroup.")
 
@@ -64,6 +67,29 @@ class Settings(BaseSettings):
     graphql_max_depth: int = Field(15, ge=3, description="Deepest nesting of a GraphQL document.")
     graphql_max_aliases: int = Field(50, ge=1, description="Most aliases in a GraphQL document.")
     graphql_max_tokens: int = Field(2000, ge=100, description="Most tokens in a GraphQL document.")
+    graphql_max_variables: int = Field(
+        50_000,
+        ge=100,
+        description="Most values in the variables of a GraphQL operation, nested ones included.",
+    )
+    graphql_max_cost: int = Field(
+        10_000, ge=1, description="Most points that one GraphQL operation may cost."
+    )
+    graphql_bucket_size: int = Field(
+        50_000, ge=1, description="Points that one caller may spend on GraphQL at once."
+    )
+    graphql_bucket_refill: int = Field(
+        1000, ge=1, description="Points that each caller gets back every second."
+    )
+    subscriptions_per_actor: int = Field(
+        100,
+        ge=1,
+        description="Subscriptions of one user, key or opened share link at a time, in one process.",
+    )
+    subscription_check_seconds: float = Field(
+        20.0, gt=0, description="Seconds within which a subscription ends that is no longer allowed."
+    )
+    subscriptions_total: int = Field(2000, ge=1, description="Subscriptions at a time, in one process.")
 
     @field_validator("base_path", "collect_api_endpoint")
     @classmethod

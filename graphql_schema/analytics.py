@@ -10,14 +10,15 @@ import strawberry
 
 from app.context import Ctx
 from app.errors import Invalid
-from app.stats.channels import channels
+from app.stats import questions
 from app.stats.events import event_series
+from app.stats.fields import CHANNEL
 from app.stats.measures import Summary
 from app.stats.period import Unit
-from app.stats.queries import series, summary
+from app.stats.queries import all_channels
 from app.stats.scope import Scope
 from graphql_schema.acquisition import Acquisition
-from graphql_schema.breakdown import BreakdownConnection, page_of
+from graphql_schema.breakdown import BreakdownConnection, BreakdownPage
 from graphql_schema.connections import MAX_PAGE
 from graphql_schema.context import Info
 from graphql_schema.conversions import Conversions
@@ -131,29 +132,25 @@ class Analytics(Acquisition, Conversions, EventFigures, SessionFigures):
             figure.field for figure in FIGURES if selected(info, figure.field) & {"previous", "change"}
         )
 
-        def verb(ctx: Ctx) -> Totals:
+        def asked(ctx: Ctx) -> list[questions.Totals | None]:
             # Before all time there is nothing to compare with.
             nothing = self.all_time and compare_to is None
             other = None if nothing else _compared_with(self.scope, compare, compare_to, ctx)
-            return Totals(
-                current=summary(ctx, self.scope, measures) if measures else Summary(),
-                before=summary(ctx, other, compared) if other and compared else None,
-            )
+            return [
+                questions.Totals(self.scope, measures),
+                questions.Totals(other, compared) if other else None,
+            ]
 
-        return await self.ask(info, verb)
+        current, before = await self.figures(info, asked)
+        return Totals(current=current, before=before)
 
     @resolved("Figures over time, as columns.")
     async def series(self, info: Info, unit: ChosenUnit = None) -> Series | None:
         measures = needed(selected(info))
 
-        def verb(ctx: Ctx) -> Series:
-            chosen = unit or self.scope.period.clamp(Unit.MINUTE)
-            if not measures:
-                return Series(unit=chosen, at=_local(self.scope.period.buckets(chosen)), **columns(None))
-            found = series(ctx, self.scope, chosen, measures)
-            return Series(unit=chosen, at=_local(found.at), **columns(found))
-
-        return await self.ask(info, verb)
+        chosen = unit or self.scope.period.clamp(Unit.MINUTE)
+        [found] = await self.figures(info, lambda ctx: [questions.OverTime(self.scope, chosen, measures)])
+        return Series(unit=chosen, at=_local(found.at), **columns(found))
 
     @resolved("Figures for each value of a dimension, or each combination of up to three.")
     async def breakdown(
@@ -176,10 +173,11 @@ class Analytics(Acquisition, Conversions, EventFigures, SessionFigures):
         wanted = selected(info, "nodes") | selected(info, "edges", "node")
         names = tuple(dimension.value for dimension in by)
 
-        def verb(ctx: Ctx) -> BreakdownConnection:
-            return page_of(ctx, self, names, order_by.value, first, after, to_text(search, "search"), wanted)
+        cursors = "endCursor" in selected(info, "pageInfo") or "cursor" in selected(info, "edges")
+        page = BreakdownPage(names, order_by.value, first, after, to_text(search, "search"), wanted, cursors)
 
-        return await self.ask(info, verb)
+        rows, whole = await self.figures(info, lambda ctx: page.questions(ctx, self))
+        return page.connection(rows, whole)
 
     @resolved("Custom events over time, as columns.")
     async def event_series(
@@ -209,8 +207,10 @@ class Analytics(Acquisition, Conversions, EventFigures, SessionFigures):
 
     @resolved("Visitors by how they came: always all 14 channels, most visitors first.")
     async def channels(self, info: Info) -> list[ChannelVisitors] | None:
-        found = await self.ask(info, channels, self.scope)
-        return [ChannelVisitors(channel=channel, visitors=Int64(visitors)) for channel, visitors in found]
+        [rows] = await self.figures(info, lambda ctx: [questions.Ranking(self.scope, (CHANNEL,))])
+        return [
+            ChannelVisitors(channel=name, visitors=Int64(visitors)) for name, visitors in all_channels(rows)
+        ]
 
 
 def _local(starts: list[dt.datetime]) -> list[LocalDateTime]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import strawberry
@@ -14,8 +15,10 @@ from app import auth
 from app.context import ANONYMOUS, Actor, Ctx, Runtime
 from app.errors import TooMany
 from app.ingest.collect import Collector, Request
+from app.live.hub import Live
 from app.security import Keys
 from graphql_schema.loaders import Loaders
+from graphql_schema.together import Figures, Scopes, figures, scopes
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,21 +28,31 @@ MAX_LOGINS: Final = 3
 _CREDENTIALS: Final = ("authorization", "x-umami-api-key", "x-umami-share-token")
 
 
-@dataclass(slots=True)
+@dataclass
 class Context:
     """One HTTP request or one socket connection. Holds no session: each `run` is an operation of its own, so sibling
     fields that resolve at the same time never share one across threads."""
 
     runtime: Runtime
     collector: Collector
+    live: Live
     request: Request
     actor: Actor
     connection_params: dict[str, object] | None = None  # set by the socket protocol on connection_init
     logins: int = 0  # passwords tried so far by this request or socket
-    loaders: Loaders = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.loaders = Loaders(self.run)
+    # Made when they are needed: a socket that only follows needs none, and keeps what it has for hours.
+    @cached_property
+    def loaders(self) -> Loaders:
+        return Loaders(self.run)
+
+    @cached_property
+    def scopes(self) -> Scopes:
+        return scopes(self.runtime)
+
+    @cached_property
+    def figures(self) -> Figures:
+        return figures(self.runtime)
 
     async def run(self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run one verb of the core as the actor who asks."""
@@ -76,7 +89,8 @@ async def open_context(connection: HTTPConnection) -> Context:
         name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(connection.headers.raw)
     }
     peer = connection.client.host if connection.client else ""
-    return Context(runtime, state.collector, Request(headers, peer), await _identify(runtime.keys, headers))
+    actor = await _identify(runtime.keys, headers)
+    return Context(runtime, state.collector, state.live, Request(headers, peer), actor)
 
 
 def _names_someone(headers: Mapping[str, str]) -> bool:

@@ -3,9 +3,14 @@
 | code | status | when |
 | --- | --- | --- |
 | an AppError's own | its own | the core refused |
+| `bad-request` | 400 | it is no request for an operation that may be asked for that way |
 | `graphql-syntax` | 400 | the document cannot be parsed |
 | `graphql-validation` | 400 | the document or its variables do not fit the schema |
-| `depth-limit`, `alias-limit`, `token-limit` | 400 | the document is too large |
+| `depth-limit`, `alias-limit`, `token-limit`, `document-limit` | 400 | the document is too large |
+| `variables-limit` | 400 | the variables are |
+| `cost-limit` | 400 | the operation costs more than any may: `cost` and `limit` |
+| `rate-limit` | 429 | it costs more than the caller has left: `cost`, `remaining`, `limit`, `retryAfter` (seconds) |
+| `error-limit` | 400 | instead of the errors that are more than an answer shows |
 | `internal` | 500 | unexpected; the answer shows only an id, the log has the rest |
 """
 
@@ -17,6 +22,8 @@ from typing import Any
 from uuid import uuid4
 
 from graphql import GraphQLError, GraphQLSyntaxError
+from strawberry.exceptions import MissingQueryError
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from app.errors import AppError, Unavailable
 
@@ -32,6 +39,8 @@ def public(error: GraphQLError) -> GraphQLError:
         return _with(error, cause.message, **app_extensions(cause))
     if isinstance(cause, RecursionError):
         return _with(error, "The request is nested too deeply", code="depth-limit", status=400)
+    if isinstance(cause, MissingQueryError | CannotGetOperationTypeError | InvalidOperationTypeError):
+        return _with(error, error.message, code="bad-request", status=400)
     if cause is not None:
         return _masked(error, cause)
     if isinstance(error, GraphQLSyntaxError):

@@ -7,8 +7,9 @@ each spread the next one twice took them 0.6 s, and every further one doubles th
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from graphql import (
     FieldNode,
@@ -22,10 +23,9 @@ from graphql import (
     ValidationRule,
     VisitorAction,
 )
-from strawberry.extensions import ParserCache, SchemaExtension, ValidationCache
+from strawberry.extensions import SchemaExtension
 
-# A cache of long documents would let anyone fill the memory.
-_CACHED_LENGTH: Final = 16_384
+from graphql_schema.known import KnownDocuments
 
 
 class Extent(NamedTuple):
@@ -49,7 +49,7 @@ class _Measure:
             case FieldNode():
                 # Introspection is nested deeply by nature and reads no data.
                 if node.name.value.startswith("__"):
-                    return Extent(0, 0)
+                    return Extent(0, int(node.alias is not None))
                 inner = self.selections(node.selection_set)
                 return Extent(inner.depth + 1, inner.aliases + (node.alias is not None))
             case InlineFragmentNode():
@@ -93,24 +93,33 @@ def extent_rule(max_depth: int, max_aliases: int) -> type[ValidationRule]:
     return ExtentRule
 
 
-class ParsedOnce(ParserCache):
-    """Dashboards send the same few documents again and again."""
+class ParsedOnce(SchemaExtension):
+    """Parses a document that is sent again and again the first time."""
+
+    def __init__(self, known: KnownDocuments) -> None:
+        self._known = known
 
     def on_parse(self) -> Iterator[None]:
-        if len(self.execution_context.query or "") > _CACHED_LENGTH:
-            yield
-        else:
-            yield from super().on_parse()
+        context = self.execution_context
+        if context.query and context.graphql_document is None:
+            # What cannot be parsed is parsed again by Strawberry, which in a stream catches its own errors alone.
+            with suppress(GraphQLError, RecursionError):
+                context.graphql_document = self._known.parsed(context.query, dict(context.parse_options))
+        yield
 
 
-class ValidatedOnce(ValidationCache):
+class ValidatedOnce(SchemaExtension):
     """As `ParsedOnce`: validating a dashboard's document takes longer than most of its figures."""
 
+    def __init__(self, known: KnownDocuments) -> None:
+        self._known = known
+
     def on_validate(self) -> Iterator[None]:
-        if len(self.execution_context.query or "") > _CACHED_LENGTH:
-            yield
-        else:
-            yield from super().on_validate()
+        context = self.execution_context
+        if context.graphql_document:
+            found = self._known.about(context.query, context.graphql_document)
+            context.pre_execution_errors = found.errors(context.schema._schema, context.validation_rules)
+        yield
 
 
 class OneOperation(SchemaExtension):
@@ -120,8 +129,10 @@ class OneOperation(SchemaExtension):
         context = self.execution_context
         document = context.graphql_document
         operations = document.definitions if document else ()
-        if context._provided_operation_name is None and (
-            sum(isinstance(one, OperationDefinitionNode) for one in operations) > 1
+        if (
+            not context.pre_execution_errors
+            and context._provided_operation_name is None
+            and sum(isinstance(one, OperationDefinitionNode) for one in operations) > 1
         ):
             told = "The document has several operations: say which in operationName"
             error = GraphQLError(told, extensions={"code": "graphql-validation", "status": 400})

@@ -10,10 +10,11 @@ import strawberry
 from app import auth, websites
 from app.stats.filters import MAX_COHORTS, MAX_CONDITIONS
 from app.stats.period import MAX_BUCKETS
-from graphql_schema import filters, inputs
+from graphql_schema import filters, inputs, sizes
 from graphql_schema.connections import MAX_PAGE, After, Connection, First
 from graphql_schema.context import Info
 from graphql_schema.inputs import to_text
+from graphql_schema.metering import RateLimit
 from graphql_schema.saved_reports import SavedReportQueries
 from graphql_schema.teams import Search, TeamQueries
 from graphql_schema.types import resolved, website_id
@@ -46,6 +47,20 @@ class Limits:
         description="Aliases of an operation, fragments counted where they are spread."
     )
     max_tokens: int = strawberry.field(description="Tokens of a document.")
+    max_document: int = strawberry.field(description="Characters of a document.")
+    max_definitions: int = strawberry.field(description="Operations and fragments of a document.")
+    max_repeats: int = strawberry.field(
+        description="Fields of a document that stand, under the same name or alias, in the same selections already."
+    )
+    max_variables: int = strawberry.field(description="Values in the variables, nested ones included.")
+    max_variables_depth: int = strawberry.field(description="Levels of lists and objects in the variables.")
+    max_errors: int = strawberry.field(description="Errors that an answer shows.")
+    max_cost: int = strawberry.field(description="Points of an operation: `extensions.cost.requested`.")
+    bucket_size: int = strawberry.field(description="Points that you may spend at once; see `rateLimit`.")
+    bucket_refill: int = strawberry.field(description="Points that you get back every second.")
+    statement_timeout: float = strawberry.field(
+        description="Seconds that one question to the event store may take."
+    )
 
 
 @strawberry.type(description="What can be asked.")
@@ -123,7 +138,21 @@ class Query(UserQueries, TeamQueries, SavedReportQueries):
             max_depth=settings.graphql_max_depth,
             max_aliases=settings.graphql_max_aliases,
             max_tokens=settings.graphql_max_tokens,
+            max_document=sizes.MAX_DOCUMENT,
+            max_definitions=sizes.MAX_DEFINITIONS,
+            max_repeats=sizes.MAX_REPEATS,
+            max_variables=settings.graphql_max_variables,
+            max_variables_depth=sizes.MAX_VARIABLES_DEPTH,
+            max_errors=sizes.MAX_ERRORS,
+            max_cost=min(settings.graphql_max_cost, settings.graphql_bucket_size),
+            bucket_size=settings.graphql_bucket_size,
+            bucket_refill=settings.graphql_bucket_refill,
+            statement_timeout=settings.statement_timeout,
         )
+
+    @resolved("What you have left to ask for: points of work, which every operation takes before it runs.")
+    def rate_limit(self, info: Info) -> RateLimit:
+        return RateLimit.of(info)
 
     @resolved("Version of this server.")
     def version(self) -> str:

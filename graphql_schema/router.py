@@ -6,7 +6,7 @@ Cross-site requests need no further defence: there are no cookies, the actor com
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,20 +15,22 @@ from cross_web import HTTPException, StarletteRequestAdapter
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.http import GraphQLHTTPResponse
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.http.streaming import AsyncTextStream
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from app.settings import Settings
+from graphql_schema import sse
 from graphql_schema.context import Context, open_context
 from graphql_schema.graphiql_page import graphiql_response, graphiql_routes
 from graphql_schema.schema import make_schema
+from graphql_schema.sockets import MOST_OPERATIONS, SocketHandler
 
 _HANDSHAKE: Final = timedelta(seconds=10)
-_MOST_OPERATIONS: Final = 20  # of one socket at the same time
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Cache-Control": "no-store",
@@ -47,9 +49,20 @@ def mount_graphql(app: FastAPI, settings: Settings) -> None:
     path = f"{settings.base_path}/graphql"
     view = GraphQLView(settings, path)
     app.router.routes.append(Route(path, view, include_in_schema=False))
-    app.router.routes.append(WebSocketRoute(path, view))
+    app.add_middleware(_SocketDoor, view=view, path=path)
     if settings.graphiql:
         app.router.routes.extend(graphiql_routes(path))
+
+
+class _SocketDoor:
+    """Leads sockets to the endpoint: on the way through FastAPI each would keep 4 KB of what it passed."""
+
+    def __init__(self, app: ASGIApp, view: GraphQLView, path: str) -> None:
+        self._app, self._view, self._path = app, view, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        to = self._view if scope["type"] == "websocket" and scope["path"] == self._path else self._app
+        await to(scope, receive, send)
 
 
 class _BoundedRequest(StarletteRequestAdapter):
@@ -69,14 +82,15 @@ class GraphQLView(GraphQL[Context, None]):
     """The ASGI application of the endpoint."""
 
     request_adapter_class = _BoundedRequest
+    graphql_transport_ws_handler_class = SocketHandler
 
     def __init__(self, settings: Settings, path: str) -> None:
         super().__init__(
             make_schema(settings),
             # The legacy protocol lets a client run operations before it has said who it is.
-            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL],
+            subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             connection_init_wait_timeout=_HANDSHAKE,
-            max_subscriptions_per_connection=_MOST_OPERATIONS,
+            max_subscriptions_per_connection=MOST_OPERATIONS,
             graphql_ide="graphiql" if settings.graphiql else None,
         )
         self._path = path
@@ -128,6 +142,12 @@ class GraphQLView(GraphQL[Context, None]):
 
     def encode_json(self, data: object) -> str:
         return orjson.dumps(data).decode()  # text: a socket would send bytes as a binary frame
+
+    def _stream_result(self, request: Request, result: Any, transport: Any) -> AsyncTextStream:
+        def shown(one: Any) -> Awaitable[GraphQLHTTPResponse]:
+            return self.process_result(request, one)
+
+        return lambda: sse.events(result, shown, self.encode_json, transport)
 
     def create_response(
         self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response

@@ -2,30 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from typing import Any
+
 import strawberry
 from graphql import ASTValidationRule, GraphQLError, NoSchemaIntrospectionCustomRule, Undefined
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter
 from strawberry.printer import print_schema
 from strawberry.schema.config import StrawberryConfig
-from strawberry.types import ExecutionContext
+from strawberry.schema.exceptions import InvalidOperationTypeError
+from strawberry.types import ExecutionContext, ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from app.settings import Settings
 from graphql_schema.errors import public
 from graphql_schema.filters import PROPERTY_VALUE, PropertyValue
+from graphql_schema.known import KnownDocuments
 from graphql_schema.limits import OneOperation, ParsedOnce, ValidatedOnce, extent_rule
+from graphql_schema.metering import UNPRICED, metered
 from graphql_schema.mutation import Mutation
+from graphql_schema.prices import show_prices
 from graphql_schema.query import Query
+from graphql_schema.sizes import bounded, length_error
+from graphql_schema.subscription import Subscription
 from graphql_schema.types import SCALARS
+from graphql_schema.work import ShowWork
+
+
+class Followed(InvalidOperationTypeError):
+    """A subscription was asked for where there is one answer to give."""
+
+    def __init__(self) -> None:
+        super().__init__(OperationType.SUBSCRIPTION)
+
+    def as_http_error_reason(self, method: str) -> str:
+        return "A subscription is followed over a socket, or with `Accept: text/event-stream`"
 
 
 class Schema(strawberry.Schema):
     """Strawberry's schema with Dashi's errors."""
 
+    async def execute(self, query: str | None, *args: Any, **named: Any) -> ExecutionResult:
+        too_long = length_error(query)
+        if too_long:
+            return PreExecutionError(data=None, errors=[too_long], extensions=dict(UNPRICED))
+        allowed = set(named.pop("allowed_operation_types", None) or OperationType)
+        named["allowed_operation_types"] = allowed - {OperationType.SUBSCRIPTION}
+        try:
+            return await super().execute(query, *args, **named)
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise Followed from None
+            raise
+
+    async def stream(self, query: str | None, *args: Any, **named: Any) -> AsyncGenerator[Any, None]:
+        too_long = length_error(query)
+        return _only(too_long) if too_long else await super().stream(query, *args, **named)
+
     def process_errors(
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         # In place: this very list is what is answered.
-        errors[:] = [public(error) for error in errors]
+        errors[:] = bounded([public(error) for error in errors])
+
+
+async def _only(error: GraphQLError) -> AsyncGenerator[Any, None]:
+    yield PreExecutionError(data=None, errors=[error])
 
 
 def make_schema(settings: Settings) -> Schema:
@@ -35,9 +78,11 @@ def make_schema(settings: Settings) -> Schema:
     ]
     if not settings.introspection:
         rules.append(NoSchemaIntrospectionCustomRule)
+    known = KnownDocuments()
     schema = Schema(
         Query,
         Mutation,
+        Subscription,
         config=StrawberryConfig(
             scalar_map={**SCALARS, PropertyValue: PROPERTY_VALUE},
             # Suggestions would tell what introspection is not to tell.
@@ -46,12 +91,15 @@ def make_schema(settings: Settings) -> Schema:
         extensions=[
             lambda: MaxTokensLimiter(settings.graphql_max_tokens),
             lambda: AddValidationRules(rules),
-            ParsedOnce,
-            ValidatedOnce,
+            lambda: ParsedOnce(known),
+            lambda: ValidatedOnce(known),
             OneOperation,
+            metered(settings, known),
+            ShowWork,
         ],
     )
     _leave_out_null_defaults(schema)
+    show_prices(schema._schema)
     return schema
 
 

@@ -15,6 +15,7 @@ from app.context import Actor, Ctx
 from app.errors import Invalid
 from app.paging import Window
 from app.stats.period import Period
+from app.stats.questions import Question
 from app.stats.scope import Scope
 from graphql_schema.connections import FOREIGN, MAX_PAGE, Kind, position
 from graphql_schema.context import Info
@@ -94,6 +95,10 @@ class Scoped:
     ) -> T:
         """Run one verb of the core as the actor who opened the scope."""
         return await info.context.runtime.run(self.actor, verb, *args, **kwargs)
+
+    async def figures(self, info: Info, asked: Callable[[Ctx], Sequence[Question[Any] | None]]) -> list[Any]:
+        """The answers to questions, None to what is None: all fields that ask at the same moment are answered together."""
+        return await info.context.figures.ask(self.actor, asked)
 
     def page(self, ctx: Ctx, name: str, first: int, after: str | None, *kinds: Kind) -> Listed:
         """The page of a list of this scope that follows a cursor, or its first. It holds still while events stream in.

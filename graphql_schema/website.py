@@ -16,13 +16,14 @@ from app.paging import Page, Window
 from app.segments import SegmentType
 from app.stats.queries import active_visitors, values
 from app.stats.realtime import realtime
-from app.stats.scope import date_range, open_scope
+from app.stats.scope import Opening, date_range, open_scope
 from app.stats.zones import UTC, time_zone
 from graphql_schema.analytics import Analytics
 from graphql_schema.connections import MAX_PAGE, After, Connection, First, connection, name_window
 from graphql_schema.context import Info
 from graphql_schema.filters import EventField, EventFilter, to_filter
 from graphql_schema.inputs import PeriodInput, to_period, to_text
+from graphql_schema.metering import meter_of
 from graphql_schema.people import Person
 from graphql_schema.realtime import Realtime
 from graphql_schema.saved_reports import SavedReport, SearchReports, report_page
@@ -194,6 +195,7 @@ class Website:
         def verb(ctx: Ctx) -> list[ValueCount]:
             limit = page_size(first, MAX_PAGE)
             scope = open_scope(ctx, self.uuid, to_period(period or PeriodInput(all=True), ctx.now))
+            meter_of(info).cover(info, scope)
             found = values(ctx, scope, field.value, to_text(search, "search"), limit)
             return [ValueCount(value=value, count=Int64(count)) for value, count in found]
 
@@ -209,12 +211,13 @@ class Website:
             strawberry.argument(description="Count only events that match; all if absent."),
         ] = None,
     ) -> Analytics | None:
-        def verb(ctx: Ctx) -> Analytics:
-            scope = open_scope(ctx, self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
-            asked = Asked(ctx.now, partial(to_period, period))
-            return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all), asked=asked)
+        def opening(ctx: Ctx) -> Opening:
+            return Opening(self.uuid, to_period(period, ctx.now), to_filter(ctx, self.uuid, where))
 
-        return await info.context.runtime.run(self.actor, verb)
+        scope, at = await info.context.scopes.ask(self.actor, opening)
+        meter_of(info).cover(info, scope)
+        asked = Asked(at, partial(to_period, period))
+        return Analytics(scope=scope, actor=self.actor, all_time=bool(period.all), asked=asked)
 
 
 def website_page(

@@ -11,9 +11,11 @@ from app.context import Ctx
 from app.errors import Invalid
 from app.segments import SegmentType
 from app.settings import Settings
-from app.stats import channels, events, queries
+from app.stats import events, queries
 from app.stats.filters import Condition, Operator
 from app.stats.period import Period, Unit
+from app.stats.plan import answer, answer_all
+from app.stats.questions import OverTime, Series, Totals
 from app.stats.scope import Scope, open_scope
 from rest_compat import filters, params, shapes
 from rest_compat.deps import Asked, Route
@@ -70,27 +72,30 @@ def active(ctx: Ctx, asked: Asked) -> object:
 
 def stats(ctx: Ctx, asked: Asked) -> object:
     scope = _scope(ctx, asked)
-    now = queries.summary(ctx, scope, _FIGURES)
-    before = queries.summary(ctx, scope.over(_compared(scope, asked)), _FIGURES)
+    both = (scope, scope.over(_compared(scope, asked)))
+    now, before = answer_all(ctx, [Totals(one, _FIGURES) for one in both])
     return {name: {"value": getattr(now, name), "prev": getattr(before, name)} for name in _FIGURES}
 
 
 def pageviews(ctx: Ctx, asked: Asked) -> object:
     scope = _scope(ctx, asked)
     unit = scope.period.clamp(asked.params["unit"])
-    answer = _pageviews(ctx, scope, unit)
     if not asked.params["compare"]:
-        return answer
+        return _pageviews(answer(ctx, _views_over_time(scope, unit)))
     before = scope.over(_compared(scope, asked))
+    now, then = answer_all(ctx, [_views_over_time(one, unit) for one in (scope, before)])
     return {
-        **answer,
+        **_pageviews(now),
         **_bounds(scope.period),
-        "compare": {**_pageviews(ctx, before, unit), **_bounds(before.period)},
+        "compare": {**_pageviews(then), **_bounds(before.period)},
     }
 
 
-def _pageviews(ctx: Ctx, scope: Scope, unit: Unit) -> Json:
-    series = queries.series(ctx, scope, unit, ("pageviews", "visitors"), fill=False)
+def _views_over_time(scope: Scope, unit: Unit) -> OverTime:
+    return OverTime(scope, unit, ("pageviews", "visitors"), fill=False)
+
+
+def _pageviews(series: Series) -> Json:
     return {
         name: shapes.points(series.at, counts)
         for name, counts in (("pageviews", series.pageviews), ("sessions", series.visitors))
@@ -106,7 +111,7 @@ def event_series(ctx: Ctx, asked: Asked) -> object:
 def metrics(ctx: Ctx, asked: Asked) -> object:
     kind, search = asked.params["type"], asked.params["search"]
     if kind == "channel":
-        return [{"x": name, "y": count} for name, count in channels.channels(ctx, _scope(ctx, asked))]
+        return [{"x": name, "y": count} for name, count in queries.channels(ctx, _scope(ctx, asked))]
     metric = METRICS.get(kind)
     if metric is None:
         websites.get(ctx, asked.id("websiteId"))

@@ -13,7 +13,7 @@ from app.settings import Settings
 @contextmanager
 def event_store(settings: Settings) -> Iterator[EventStore]:
     """The migrated event store of these settings."""
-    store = EventStore(events_engine(settings))
+    store = EventStore(events_engine(settings), settings.statement_timeout)
     migrations.upgrade(store.engine, "events")
     store.checkpoint()
     try:

@@ -120,8 +120,14 @@ def test_every_dependency_is_bounded_and_locked_within_its_bounds() -> None:
 
 
 def test_nothing_locked_names_a_place() -> None:
-    assert re.findall(r"https?:|file:|@|--|/", read("constraints.txt").partition("\n")[2]) == []
-    for folder in ("graphql_schema/graphiql/build", "tests/clients"):
+    for locked in ("constraints.txt", "tests/clients/typed/python/requirements.txt"):
+        assert re.findall(r"https?:|file:|@|--|/", read(locked).partition("\n")[2]) == []
+    for folder in (
+        "graphql_schema/graphiql/build",
+        "tests/clients",
+        "tests/clients/live",
+        "tests/clients/typed/typescript",
+    ):
         packages = json.loads(read(f"{folder}/package-lock.json"))["packages"]
         del packages[""]
         assert packages

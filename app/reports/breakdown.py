@@ -15,10 +15,12 @@ from app.reports.report import Report
 from app.sql import ordinal
 from app.stats import fields
 from app.stats.filters import And, Condition, Filter, Operator
-from app.stats.groups import combined
+from app.stats.groups import hits, ranked
 from app.stats.measures import counts
-from app.stats.queries import BreakdownRow, shown
+from app.stats.plan import shown
+from app.stats.questions import BreakdownRow
 from app.stats.scope import Scope
+from app.tables import PAGE_VIEW
 
 MEASURES: Final = ("pageviews", "visitors", "visits", "bounces", "totaltime")
 LIMIT: Final = 500
@@ -69,9 +71,11 @@ def run(ctx: Ctx, scope: Scope, params: Params) -> Breakdown:
     """
     chosen = [fields.field(FIELDS[name]) for name in params.fields]
     narrowed = scope.narrowed(params.where) if params.where else scope
-    grouped = combined(narrowed, [one.column for one in chosen], MEASURES).subquery("grouped")
+    columns = {f"key_{number}": one.column for number, one in enumerate(chosen)}
+    rows = hits(narrowed.rows(PAGE_VIEW), columns, MEASURES).subquery("rows")
+    grouped = ranked(rows, (), list(columns), MEASURES).subquery("grouped")
     most = (grouped.c.pageviews.desc(), grouped.c.visitors.desc())
-    values = (ordinal(grouped.c[f"key_{number}"]) for number in range(len(chosen)))
+    values = (ordinal(grouped.c[name]) for name in columns)
     nullable = [one.nullable for one in chosen]
     return Breakdown(
         params.fields,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.sql.expression import ColumnElement, Select
+from sqlalchemy.sql.expression import ColumnElement, FromClause, Select
 
-from app.context import Ctx
 from app.sql import fits
-from app.stats.measures import MEASURES, OF_VISITS, Counted, aggregates, whole
-from app.stats.scope import Scope
-from app.tables import event
+from app.stats.groups import measured
+from app.stats.measures import MEASURES, Counted
 
 # In the order that equal numbers are shown in.
 CHANNELS: Final = (
@@ -33,6 +31,10 @@ CHANNELS: Final = (
     "paidShopping",
     "paidVideo",
 )
+
+
+# What a channel is told by.
+SOURCE: Final = ("referrer_domain", "url_query")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,32 +104,20 @@ def channel_of(domain: ColumnElement[str], query: ColumnElement[str]) -> ColumnE
     return sa.case(*branches, else_=sa.literal("", sa.Text))
 
 
-def by_channel(scope: Scope, names: Collection[str]) -> Select[Any]:
-    """`key_0`, the channel, and the measures of these names; channels without any event are absent.
+def by_channel(rows: FromClause, sites: Sequence[str], names: Collection[str]) -> Select[Any]:
+    """The keys in `sites`, `key_0`, the channel, and the measures of these names; channels without events are absent.
 
-    Events of any type count. Measures are taken for each pair of referrer and query string and then added up, so a
-    visitor who came through two pairs of a channel counts twice in it: REST clients know it so.
+    `rows` is a relation (`app.stats.groups`) with SOURCE among its keys, of events of any type. Measures are taken for
+    each pair of referrer and query string and then added up, so a visitor who came through two pairs of a channel
+    counts twice in it: REST clients know it so.
     """
-    pair = (event.c.referrer_domain, event.c.url_query)
-    of_visits = OF_VISITS & set(names)
-    visits = scope.visits(*pair) if of_visits else scope.hits(*pair)
-    keys = (visits.c.referrer_domain, visits.c.url_query)
-    pairs = sa.select(*keys, *aggregates(visits, names, Counted.BOTH)).group_by(*keys).subquery("pairs")
-    channel = channel_of(pairs.c.referrer_domain, pairs.c.url_query).label("key_0")
-    named = sa.select(channel, *(pairs.c[name] for name in MEASURES if name in names)).subquery("named")
+    pairs = measured(rows, [*sites, *SOURCE], names, Counted.BOTH).subquery("pairs")
+    channel = channel_of(*(pairs.c[name] for name in SOURCE)).label("key_0")
+    by = [pairs.c[name] for name in sites]
+    named = sa.select(*by, channel, *(pairs.c[name] for name in MEASURES if name in names)).subquery("named")
+    keys = [*(named.c[name] for name in sites), named.c.key_0]
     sums = (sa.func.sum(named.c[name]).label(name) for name in MEASURES if name in names)
-    return sa.select(named.c.key_0, *sums).where(named.c.key_0 != "").group_by(named.c.key_0)
-
-
-def channels(ctx: Ctx, scope: Scope) -> list[tuple[str, int]]:
-    """(channel, visitors) of all 14 channels, most visitors first, equal ones in the order of CHANNELS."""
-    rows = ctx.events.rows(by_channel(scope, ("visitors",)))
-    found = {channel: whole(visitors) for channel, visitors in rows}
-    return _sorted((channel, found.get(channel, 0)) for channel in CHANNELS)
-
-
-def _sorted(counted: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
-    return sorted(counted, key=lambda item: -item[1])
+    return sa.select(*keys, *sums).where(named.c.key_0 != "").group_by(*keys)
 
 
 def _pattern(text: str) -> ColumnElement[str]:

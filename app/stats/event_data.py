@@ -18,7 +18,7 @@ from app.sql import ordinal
 from app.stats.fields import Field
 from app.stats.filters import Condition, checked, compared
 from app.stats.measures import whole
-from app.stats.queries import MAX_ROWS
+from app.stats.questions import MAX_ROWS
 from app.stats.scope import Scope
 from app.tables import DATE, NUMBER, event_data
 

@@ -1,16 +1,18 @@
-"""What measures are taken over: events or visits, grouped by the dimensions that are asked for."""
+"""What measures are taken over: events, or visits or sessions that they are folded into, and values they are grouped by.
+
+A relation has a row for each event, or for several of one visit: `session_id`, `visit_id`, `views` and `events` (page
+views and custom events in it), where whole visits are asked for `first_at` and `last_at` (of its page views), and keys.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.sql.expression import ColumnElement, Select, Subquery
+from sqlalchemy.sql.expression import ColumnElement, FromClause, Select
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.errors import Invalid
-from app.stats import channels, fields
 from app.stats.filters import condition
 from app.stats.measures import OF_VISITS, Counted, aggregates
 from app.stats.scope import Scope
@@ -18,73 +20,100 @@ from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
 
 EVENT_TYPES: Final = {Counted.VIEWS: PAGE_VIEW, Counted.EVENTS: CUSTOM_EVENT, Counted.BOTH: None}
 
-
-def counted_by(by: Sequence[str]) -> Counted:
-    """Which events a breakdown by these dimensions is about."""
-    if fields.CHANNEL in by:
-        return Counted.BOTH
-    return Counted.EVENTS if "event" in by else Counted.VIEWS
+_OF_VIEWS: Final = OF_VISITS | {"pageviews"}
 
 
-def relation(
-    scope: Scope,
-    by: Sequence[ColumnElement[Any]],
-    measures: Collection[str],
-    counted: Counted = Counted.VIEWS,
-    present: Sequence[ColumnElement[bool]] = (),
-) -> Subquery:
-    """What the measures are taken over: no more events are read, and grouped, than they need."""
-    beside = counted is Counted.VIEWS and "events" in measures
-    conditions = [*scope.rows(None if beside else EVENT_TYPES[counted]), *present]
-    make = scope.visits if OF_VISITS & set(measures) else scope.hits
-    return make(*by, conditions=conditions)
+def event_type(counted: Counted, names: Collection[str]) -> int | None:
+    """The type of the events that the measures of these names need, None for all types."""
+    types = {EVENT_TYPES[counted]}
+    if _OF_VIEWS & set(names):
+        types.add(PAGE_VIEW)
+    if "events" in names:
+        types.add(CUSTOM_EVENT)
+    return types.pop() if len(types) == 1 else None
 
 
-def grouped_by(scope: Scope, by: Sequence[str], names: Collection[str]) -> Select[Any]:
-    """`key_0`, `key_1` … and the measures of these names, for each combination of values."""
-    alone = [name for name in by if name in (fields.ENTRY, fields.EXIT, fields.CHANNEL)]
-    if alone and len(by) > 1:
-        raise Invalid(f"{alone[0]} cannot be combined with other dimensions", field="by")
-    if alone == [fields.CHANNEL]:
-        return channels.by_channel(scope, names)
-    counted = counted_by(by)
-    if alone:
-        return _by_edge(scope, names, last=alone == [fields.EXIT])
-    chosen = [fields.field(name) for name in by]
-    # Only a referrer is left out where it is absent.
-    present = [one.present for one in chosen if one.name == "referrer"]
-    return combined(scope, [one.column for one in chosen], names, counted, present)
+def hits(
+    conditions: Sequence[ColumnElement[bool]], keys: Mapping[str, ColumnElement[Any]], names: Collection[str]
+) -> Select[Any]:
+    """A relation of the events that meet the conditions, each a row, for the measures of these names."""
+    is_view = event.c.event_type == PAGE_VIEW
+    views = sa.case((is_view, 1), else_=0)
+    events = sa.case((event.c.event_type == CUSTOM_EVENT, 1), else_=0)
+    at = sa.case((is_view, event.c.created_at))
+    edges = [at.label("first_at"), at.label("last_at")] if OF_VISITS & set(names) else []
+    # What nobody asks for is left out here: an engine keeps it where several parts of a statement read these rows.
+    ids = [event.c[name] for name in _ids(names)]
+    return sa.select(
+        *(*ids, views.label("views"), events.label("events"), *edges),
+        *(column.label(name) for name, column in keys.items()),
+    ).where(*conditions)
 
 
-def combined(
-    scope: Scope,
-    columns: Sequence[ColumnElement[str]],
+def visits(
+    conditions: Sequence[ColumnElement[bool]], keys: Mapping[str, ColumnElement[Any]], names: Collection[str]
+) -> Select[Any]:
+    """As `hits`, with those of one visit and the same keys in one row; of one session where no visit is asked for."""
+    rows = hits(conditions, keys, names).subquery("hits")
+    return folded(rows, [*_ids(names), *keys])
+
+
+def _ids(names: Collection[str]) -> list[str]:
+    return ["session_id", "visit_id"] if {*OF_VISITS, "visits"} & set(names) else ["session_id"]
+
+
+def folded(rows: FromClause, by: Sequence[str]) -> Select[Any]:
+    """A relation's rows added up to one for each combination of these columns."""
+    add: dict[str, ColumnElement[Any]] = {
+        "views": sa.cast(sa.func.sum(rows.c.views), sa.BigInteger),
+        "events": sa.cast(sa.func.sum(rows.c.events), sa.BigInteger),
+    }
+    if "first_at" in rows.c:
+        add |= {"first_at": sa.func.min(rows.c.first_at), "last_at": sa.func.max(rows.c.last_at)}
+    kept = [rows.c[name] for name in by]
+    return sa.select(*kept, *(sum_.label(name) for name, sum_ in add.items())).group_by(*kept)
+
+
+def measured(
+    rows: FromClause,
+    keys: Sequence[str],
     names: Collection[str],
     counted: Counted = Counted.VIEWS,
-    present: Sequence[ColumnElement[bool]] = (),
 ) -> Select[Any]:
-    """`key_0`, `key_1` … and the measures of these names, for each combination of values in the columns.
+    """The keys and the measures of these names, for each combination of keys in a relation; without keys one row."""
+    of_sessions = False
+    if OF_VISITS & set(names):
+        rows = folded(rows, ["session_id", "visit_id", *keys]).subquery("visits")
+    elif "visits" not in names:
+        # In two steps: to tell distinct sessions apart within each group takes PostgreSQL twice as long.
+        rows = folded(rows, ["session_id", *keys]).subquery("sessions")
+        of_sessions = True
+    by = [rows.c[name] for name in keys]
+    made = aggregates(rows, names, counted, of_sessions=of_sessions)
+    return sa.select(*by, *made).select_from(rows).group_by(*by)
 
-    Of the events that count, those that meet `present` and, of each combination, at least one is of what is counted.
-    """
-    by = [column.label(f"key_{number}") for number, column in enumerate(columns)]
-    visits = relation(scope, by, names, counted, present)
-    keys = [visits.c[column.name] for column in by]
-    listed = sa.func.sum(visits.c[counted.value]) > 0
+
+def ranked(
+    rows: FromClause,
+    sites: Sequence[str],
+    keys: Sequence[str],
+    names: Collection[str],
+    counted: Counted = Counted.VIEWS,
+) -> Select[Any]:
+    """As `measured` by `sites` and `keys`, of what has at least one event of those that count."""
+    if counted is Counted.EVENTS:
+        rows = sa.select(rows).where(rows.c.events > 0).subquery("chosen")
+    # Where custom events are asked for, what has only those is listed too.
+    needed = {*names, "pageviews" if counted is Counted.VIEWS else "events"}
+    found = measured(rows, [*sites, *keys], needed, counted).subquery("measured")
+    listed = found.c.pageviews > 0 if counted is Counted.VIEWS else found.c.events > 0
     if "events" in names:
-        # Where custom events are asked for, what has only those is listed too.
-        listed = sa.or_(listed, sa.func.sum(visits.c.events) > 0)
-    return sa.select(*keys, *aggregates(visits, names, counted)).group_by(*keys).having(listed)
+        listed = sa.or_(listed, found.c.events > 0)
+    return sa.select(found).where(listed)
 
 
-def _by_edge(scope: Scope, names: Collection[str], last: bool) -> Select[Any]:
-    visits = _edges(scope, names, last)
-    # Every row is a visit with a page view, so nothing has to be counted to know it.
-    return sa.select(visits.c.key_0, *aggregates(visits, names, Counted.BOTH)).group_by(visits.c.key_0)
-
-
-def _edges(scope: Scope, names: Collection[str], last: bool) -> Subquery:
-    """Like `Scope.visits`, but for each visit as a whole, with the path it began (or ended) at as `key_0`.
+def edges(scope: Scope, names: Collection[str], last: bool) -> Select[Any]:
+    """The measures by `key_0`, the path that visits began (or ended) at; a visit counts as a whole.
 
     Filters apply to that one page view, not to finding it, and a visit's figures are not filtered
     (Umami v2 REST behaviour §3.6). Views of the same instant are all first: the visit counts for each of their paths.
@@ -98,7 +127,7 @@ def _edges(scope: Scope, names: Collection[str], last: bool) -> Subquery:
     def over_visit(aggregate: FunctionElement[Any], of: ColumnElement[bool]) -> ColumnElement[Any]:
         return aggregate.filter(of).over(partition_by=event.c.visit_id)
 
-    ranked = (
+    placed = (
         sa.select(
             event.c.session_id,
             event.c.visit_id,
@@ -111,10 +140,13 @@ def _edges(scope: Scope, names: Collection[str], last: bool) -> Subquery:
             over_visit(sa.func.max(event.c.created_at), is_view).label("last_at"),
         )
         .where(*scope.range(), *([] if "events" in names else [is_view]))
-        .subquery("ranked")
+        .subquery("placed")
     )
-    edges = [column for column in ranked.c if column.name not in ("fits", "place")]
-    found = sa.select(*edges).where(ranked.c.place == 1, ranked.c.fits)
+    columns = [column for column in placed.c if column.name not in ("fits", "place")]
+    found = sa.select(*columns).where(placed.c.place == 1, placed.c.fits)
     # Counts of distinct ids need no distinct rows, and without them an engine leaves out the windows that no measure
     # asks for: that is a third of the time.
-    return (found if set(names) <= {"visitors", "visits"} else found.distinct()).subquery("edges")
+    of_ids = set(names) <= {"visitors", "visits"}
+    rows = (found if of_ids else found.distinct()).subquery("edges")
+    # Every row is a visit with a page view, so nothing has to be counted to know it.
+    return sa.select(rows.c.key_0, *aggregates(rows, names, Counted.BOTH)).group_by(rows.c.key_0)

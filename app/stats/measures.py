@@ -17,7 +17,7 @@ from app.sql import whole_seconds
 
 
 class Counted(Enum):
-    """Which events make a visitor and a visit; the value is a condition over `Scope.visits` or `Scope.hits`.
+    """Which events make a visitor and a visit; the value is a column of `groups.hits`.
 
     Ordinarily page views: someone who only sent custom events is no visitor. A breakdown by the names of custom events
     is about those, and channels are about both (Umami v2 REST behaviour §3.6).
@@ -32,7 +32,7 @@ class Counted(Enum):
         return sa.true() if self is Counted.BOTH else visits.c[self.value] > 0
 
 
-# Over `Scope.visits`, one row for each visit (and dimension), or where a measure is the same over it, `Scope.hits`.
+# Over one row for each visit (and dimension), or where a measure is the same over it, for each event.
 _MEASURES: Final[Mapping[str, Callable[[FromClause, ColumnElement[bool]], ColumnElement[Any]]]] = {
     "pageviews": lambda visits, present: sa.func.sum(visits.c.views),
     "visitors": lambda visits, present: sa.func.count(visits.c.session_id.distinct()).filter(present),
@@ -73,21 +73,30 @@ class Summary:
         return self.totaltime / self.visits if self.visits else 0.0
 
 
-def aggregates(
-    visits: FromClause, names: Collection[str], counted: Counted = Counted.VIEWS
-) -> list[ColumnElement[Any]]:
-    """The measures of these names over `visits`, labelled, in the table's order. Raises Invalid for others."""
+def known(names: Collection[str]) -> None:
+    """Raise Invalid unless these are names of measures."""
     unknown = set(names) - set(MEASURES)
     if unknown:
         raise Invalid(
             f"There is no measure {min(unknown)!r}; there are {', '.join(MEASURES)}", field="measures"
         )
+
+
+def aggregates(
+    visits: FromClause, names: Collection[str], counted: Counted = Counted.VIEWS, *, of_sessions: bool = False
+) -> list[ColumnElement[Any]]:
+    """The measures of these names over `visits`, labelled, in the table's order.
+
+    `of_sessions` says that no two rows of a group are of the same session: then nothing distinct has to be counted.
+    """
     present = counted.present(visits)
+    made = {name: _MEASURES[name] for name in MEASURES if name in names}
+    if of_sessions and "visitors" in made:
+        made["visitors"] = lambda _, present: sa.func.count().filter(present)
     # Sums over nothing are NULL, and 0 is meant.
     return [
-        sa.func.coalesce(_MEASURES[name](visits, present), 0).label(name)
-        for name in MEASURES
-        if name in names
+        sa.type_coerce(sa.func.coalesce(make(visits, present), 0), sa.BigInteger).label(name)
+        for name, make in made.items()
     ]
 
 

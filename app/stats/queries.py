@@ -4,57 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.sql.expression import ColumnElement, Select, Subquery
+from sqlalchemy.sql.expression import ColumnElement
 
 from app import access
 from app.context import Ctx
-from app.errors import Invalid
-from app.paging import Key, Window, windowed
 from app.sql import contains, ordinal
 from app.stats import fields
+from app.stats.channels import CHANNELS
 from app.stats.filters import checked
-from app.stats.groups import EVENT_TYPES, counted_by, grouped_by, relation
-from app.stats.measures import MEASURES, Summary, aggregates, counts, whole
+from app.stats.measures import MEASURES, Summary, whole
 from app.stats.period import Unit
+from app.stats.plan import answer
+from app.stats.questions import BreakdownRow, OverTime, Ranking, Series, Totals, counted_by
 from app.stats.scope import Scope
 from app.tables import event
 
 ACTIVE: Final = dt.timedelta(minutes=5)
-MAX_ROWS: Final = 2**31 - 1
-_MAX_COUNT: Final = 2**63 - 1
 _MAX_ALTERNATIVES: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class BreakdownRow(Summary):
-    """The measures of one combination of values; None where events have no value."""
-
-    values: tuple[str | None, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Columns of equal length: `at` holds wall-clock bucket starts. Measures that were not asked for are empty."""
-
-    at: list[dt.datetime]
-    pageviews: list[int] = field(default_factory=list)
-    visitors: list[int] = field(default_factory=list)
-    visits: list[int] = field(default_factory=list)
-    bounces: list[int] = field(default_factory=list)
-    totaltime: list[int] = field(default_factory=list)
-    events: list[int] = field(default_factory=list)
 
 
 def summary(ctx: Ctx, scope: Scope, measures: Collection[str] = MEASURES) -> Summary:
     """The measures of the whole scope."""
-    visits = relation(scope, (), measures)
-    [row] = ctx.events.rows(sa.select(*aggregates(visits, measures)))
-    return Summary(**counts(row._mapping))
+    return answer(ctx, Totals(scope, tuple(measures)))
 
 
 def series(
@@ -65,57 +40,29 @@ def series(
     *,
     fill: bool = True,
 ) -> Series:
-    """The measures of each bucket, ascending; with `fill` the empty buckets too.
-
-    Raises Invalid if there would be too many buckets to fill.
-    """
-    starts = scope.period.buckets(unit) if fill else []
-    at = scope.period.bucket(event.c.created_at, unit).label("at")
-    visits = relation(scope, (at,), measures)
-    query = sa.select(visits.c.at, *aggregates(visits, measures)).group_by(visits.c.at).order_by(visits.c.at)
-    found = {row.at: counts(row._mapping) for row in ctx.events.rows(query)}
-    starts = starts or list(found)
-    columns = {name: [found[start][name] if start in found else 0 for start in starts] for name in measures}
-    return Series(starts, **columns)
+    """The measures of each bucket, as `OverTime`."""
+    return answer(ctx, OverTime(scope, unit, tuple(measures), fill))
 
 
-def breakdown(
-    ctx: Ctx,
-    scope: Scope,
-    by: Sequence[str],
-    *,
-    measures: Collection[str] = ("visitors",),
-    order_by: str = "visitors",
-    search: str | None = None,
-    limit: int = 500,
-    offset: int = 0,
-    after: tuple[int, tuple[str | None, ...]] | None = None,
-) -> list[BreakdownRow]:
-    """The measures of each value, or each combination of values, most of `order_by` first, then by value.
-
-    By `event` it is of custom events, by anything else of page views, with the custom events beside them where asked
-    for. `entry`, `exit` and `channel` go alone. `search` keeps values of the first dimension that contain it.
-    `after` is the (measure, values) of the last row seen. Raises Invalid for what is not in `DIMENSIONS`.
-    """
-    _check_page(by, limit, offset, after)
-    names = {*measures, order_by}
-    grouped = grouped_by(scope, by, names).subquery("grouped")
-    query = _page(grouped, len(by), order_by, limit, offset, after)
-    if search:
-        query = query.where(contains(grouped.c.key_0, sa.literal(checked(search, "search"), sa.Text)))
-    nullable = [name in fields.FIELDS and fields.FIELDS[name].nullable for name in by]
-    return [
-        BreakdownRow(**counts(row._mapping), values=shown(row[: len(by)], nullable))
-        for row in ctx.events.rows(query)
-    ]
+def breakdown(ctx: Ctx, scope: Scope, by: Sequence[str], **more: Any) -> list[BreakdownRow]:
+    """The measures of each value, or each combination of values, as `Ranking`, whose other fields `more` gives."""
+    return answer(ctx, Ranking(scope, tuple(by), **more))
 
 
 def visitors_of(ctx: Ctx, scope: Scope, by: Sequence[str] = ()) -> int:
     """All visitors that a breakdown by these dimensions counts: what a row's visitors are a share of."""
-    counted = counted_by(by)
-    hits = scope.hits(conditions=scope.rows(EVENT_TYPES[counted]))
-    [(visitors,)] = ctx.events.rows(sa.select(*aggregates(hits, ("visitors",), counted)))
-    return whole(visitors)
+    return answer(ctx, Totals(scope, ("visitors",), counted_by(tuple(by)))).visitors
+
+
+def channels(ctx: Ctx, scope: Scope) -> list[tuple[str, int]]:
+    """(channel, visitors) of all 14 channels, most visitors first, equal ones in the order of CHANNELS."""
+    return all_channels(breakdown(ctx, scope, (fields.CHANNEL,)))
+
+
+def all_channels(rows: Sequence[BreakdownRow]) -> list[tuple[str, int]]:
+    """The same of a ranking by channel, which leaves out channels without visitors."""
+    found = {row.values[0]: row.visitors for row in rows}
+    return sorted(((name, found.get(name, 0)) for name in CHANNELS), key=lambda item: -item[1])
 
 
 def values(
@@ -149,46 +96,6 @@ def active_visitors(ctx: Ctx, website_id: UUID) -> int:
         )
     )
     return whole(count)
-
-
-def shown(texts: Sequence[str], nullable: Sequence[bool]) -> tuple[str | None, ...]:
-    """Values as answers show them: '' is None where it stands for an absent value."""
-    return tuple(
-        None if text == "" and absent else text for text, absent in zip(texts, nullable, strict=True)
-    )
-
-
-def _check_page(
-    by: Sequence[str], limit: int, offset: int, after: tuple[int, tuple[str | None, ...]] | None
-) -> None:
-    if not by:
-        raise Invalid("A breakdown is by at least one dimension", field="by")
-    for name, number in (("limit", limit), ("offset", offset)):
-        if not 0 <= number <= MAX_ROWS:
-            raise Invalid(f"{name} is between 0 and {MAX_ROWS}", field=name)
-    if after is None:
-        return
-    seen, texts = after
-    if len(texts) != len(by) or not -_MAX_COUNT <= seen <= _MAX_COUNT:
-        raise Invalid("This is no position in this breakdown", field="after")
-    for text in texts:
-        checked(text or "", "after")
-
-
-def _page(
-    grouped: Subquery,
-    dimensions: int,
-    order_by: str,
-    limit: int,
-    offset: int,
-    after: tuple[int, tuple[str | None, ...]] | None,
-) -> Select[Any]:
-    keys = (
-        Key(grouped.c[order_by], descending=True),
-        *(Key(ordinal(grouped.c[f"key_{number}"])) for number in range(dimensions)),
-    )
-    seen = None if after is None else (after[0], *(text or "" for text in after[1]))
-    return windowed(sa.select(grouped), keys, Window(limit, offset, seen))
 
 
 def _searched(listed: fields.Field, search: str) -> ColumnElement[bool]:

@@ -15,7 +15,8 @@ from app.context import Ctx
 from app.paging import Window
 from app.stats.event_rows import EventRow, event_rows
 from app.stats.period import Period, Unit
-from app.stats.queries import Series, series
+from app.stats.queries import series
+from app.stats.questions import Series
 from app.stats.scope import Scope, open_scope
 
 WINDOW: Final = dt.timedelta(minutes=30)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.sql.expression import ColumnElement, Subquery
+from sqlalchemy.sql.expression import ColumnElement
 
 from app import access
 from app.context import Ctx
+from app.errors import AppError
 from app.stats.filters import And, Filter, condition, until
 from app.stats.period import Period
 from app.stats.zones import UTC
-from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data
+from app.tables import event, event_data
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,42 +79,14 @@ class Scope:
             conditions.append(table.c.event_id.in_(sa.select(event.c.event_id).where(*self.rows())))
         return conditions
 
-    def hits(self, *by: ColumnElement[Any], conditions: list[ColumnElement[bool]] | None = None) -> Subquery:
-        """The events that count, ungrouped: `views` is 1 for a page view, `events` for a custom event, else 0.
 
-        Measures that are not of whole visits are the same over this as over `visits`, and take a quarter of the time.
-        """
-        views, events = (
-            sa.case((event.c.event_type == kind, 1), else_=0) for kind in (PAGE_VIEW, CUSTOM_EVENT)
-        )
-        return (
-            sa.select(event.c.session_id, event.c.visit_id, views.label("views"), events.label("events"), *by)
-            .where(*(self.rows() if conditions is None else conditions))
-            .subquery("hits")
-        )
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a scope is to be opened of."""
 
-    def visits(
-        self, *by: ColumnElement[Any], conditions: list[ColumnElement[bool]] | None = None
-    ) -> Subquery:
-        """The events that count, grouped by session, visit and `by`: every measure is taken over this.
-
-        Each group has `views` (page views), `events` (custom events), and `first_at` and `last_at` of its page views.
-        """
-        is_view = event.c.event_type == PAGE_VIEW
-        return (
-            sa.select(
-                event.c.session_id,
-                event.c.visit_id,
-                sa.func.count().filter(is_view).label("views"),
-                sa.func.count().filter(event.c.event_type == CUSTOM_EVENT).label("events"),
-                sa.func.min(event.c.created_at).filter(is_view).label("first_at"),
-                sa.func.max(event.c.created_at).filter(is_view).label("last_at"),
-                *by,
-            )
-            .where(*(self.rows() if conditions is None else conditions))
-            .group_by(event.c.session_id, event.c.visit_id, *by)
-            .subquery("visits")
-        )
+    website_id: UUID
+    period: Period
+    where: Filter | None = None
 
 
 def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None = None) -> Scope:
@@ -121,9 +94,31 @@ def open_scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None 
 
     Raises as `access.view_website`, and Invalid for a filter that makes no sense.
     """
-    scope = _scope(ctx, website_id, period, where)
-    condition(where)  # what makes no sense is refused here, before anything is computed
-    return scope.over(_whole(ctx, scope)) if period.is_all_time else scope
+    [opened] = open_scopes(ctx, [Opening(website_id, period, where)])
+    if isinstance(opened, AppError):
+        raise opened
+    return opened
+
+
+def open_scopes(ctx: Ctx, asked: Sequence[Opening]) -> list[Scope | AppError]:
+    """The scopes of many questions, in order, each on its own terms: what `open_scope` would raise stands for it."""
+    access.remember_websites(ctx, [one.website_id for one in asked])
+    opened = [_opened(ctx, one) for one in asked]
+    endless = [scope for scope in opened if isinstance(scope, Scope) and scope.period.is_all_time]
+    bounds = _bounds(ctx, endless) if endless else {}
+    return [
+        scope.over(_whole(ctx, scope, bounds.get(scope.website_id))) if scope in endless else scope
+        for scope in opened
+    ]
+
+
+def _opened(ctx: Ctx, asked: Opening) -> Scope | AppError:
+    try:
+        scope = _scope(ctx, asked.website_id, asked.period, asked.where)
+        condition(asked.where)  # what makes no sense is refused here, before anything is computed
+    except AppError as error:
+        return error
+    return scope
 
 
 def open_ever(ctx: Ctx, website_id: UUID) -> Scope:
@@ -136,7 +131,7 @@ def open_ever(ctx: Ctx, website_id: UUID) -> Scope:
 
 def date_range(ctx: Ctx, website_id: UUID) -> tuple[dt.datetime, dt.datetime] | None:
     """Times of the first and the last event since the last reset, None without events. Raises as `view_website`."""
-    return _bounds(ctx, _scope(ctx, website_id, Period.all_time(UTC), None))
+    return _bounds(ctx, [_scope(ctx, website_id, Period.all_time(UTC), None)]).get(website_id)
 
 
 def _scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None) -> Scope:
@@ -144,14 +139,18 @@ def _scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None) -> 
     return Scope(website_id, period, where, website.reset_at)
 
 
-def _bounds(ctx: Ctx, scope: Scope) -> tuple[dt.datetime, dt.datetime] | None:
-    """Times of the first and last event of any type that lie in the range; filters do not matter."""
-    [(first, last)] = ctx.events.rows(
-        sa.select(sa.func.min(event.c.created_at), sa.func.max(event.c.created_at)).where(*scope.range())
+def _bounds(ctx: Ctx, scopes: Sequence[Scope]) -> dict[UUID, tuple[dt.datetime, dt.datetime]]:
+    """Times of each website's first and last event of any type that lie in its range; filters do not matter."""
+    ranges = {scope.website_id: sa.and_(*scope.range()) for scope in scopes}
+    at = event.c.created_at
+    query = (
+        sa.select(event.c.website_id, sa.func.min(at), sa.func.max(at))
+        .where(sa.or_(*ranges.values()))
+        .group_by(event.c.website_id)
     )
-    return (first, last) if first is not None else None
+    return {website_id: (first, last) for website_id, first, last in ctx.events.rows(query)}
 
 
-def _whole(ctx: Ctx, scope: Scope) -> Period:
-    first, last = _bounds(ctx, scope) or (ctx.now, ctx.now)
+def _whole(ctx: Ctx, scope: Scope, bounds: tuple[dt.datetime, dt.datetime] | None) -> Period:
+    first, last = bounds or (ctx.now, ctx.now)
     return Period(first, last, scope.period.zone)

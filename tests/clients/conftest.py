@@ -5,8 +5,6 @@ They are installed once for each version of what is locked here, into pytest's c
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -16,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
 from app.auth import STOCK_ADMIN_ID
+from tests.clients.install import install_with, installed, need_npm
 from tests.server import SECRET, Server
 
 HERE = Path(__file__).parent
@@ -88,27 +86,6 @@ class ApiClient:
 Connect = Callable[..., ApiClient]
 
 
-def _installed(cache: Path, name: str, files: Sequence[Path], install: Callable[[Path], None]) -> Path:
-    """A directory with what `install` put there for these files; made once, whoever asks first."""
-    digest = hashlib.sha256(sys.implementation.cache_tag.encode())
-    for file in files:
-        digest.update(file.read_bytes())
-    target = cache / f"{name}-{digest.hexdigest()[:16]}"
-    with (cache / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not target.exists():
-            with TemporaryDirectory(dir=cache) as draft:
-                install(Path(draft, "draft"))
-                Path(draft, "draft").rename(target)
-    return target
-
-
-def _run(command: Sequence[str | Path], cwd: Path) -> None:
-    done = subprocess.run(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    if done.returncode:
-        pytest.fail(f"{command[0]} could not install the clients:\n{done.stdout}", pytrace=False)
-
-
 @pytest.fixture(scope="session")
 def cache(pytestconfig: pytest.Config) -> Path:
     assert pytestconfig.cache is not None
@@ -118,23 +95,15 @@ def cache(pytestconfig: pytest.Config) -> Path:
 @pytest.fixture(scope="session")
 def npm_clients(cache: Path) -> Path:
     """The npm clients with `run.mjs` beside them. Skips without Node and npm, but CI must have them."""
-    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
-    if missing:
-        _lacking(f"not on the PATH: {', '.join(missing)}")
+    need_npm()
 
     def install(target: Path) -> None:
         target.mkdir()
         for name in (*NPM_FILES, "run.mjs"):
             shutil.copy(HERE / name, target)
-        _run(["npm", "ci"], target)
+        install_with(["npm", "ci"], target)
 
-    return _installed(cache, "npm", [HERE / name for name in (*NPM_FILES, "run.mjs")], install)
-
-
-def _lacking(reason: str) -> NoReturn:
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
+    return installed(cache, "npm", [HERE / name for name in (*NPM_FILES, "run.mjs")], install)
 
 
 @pytest.fixture(scope="session")
@@ -191,12 +160,12 @@ def run_python(cache: Path) -> Iterator[Callable[[str], Running]]:
 
             def install(target: Path) -> None:
                 pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-                _run(
+                install_with(
                     [*pip, "--target", target, "--constraint", CONSTRAINTS, "--requirement", requirements],
                     HERE,
                 )
 
-            path = _installed(cache, which, [requirements, CONSTRAINTS], install)
+            path = installed(cache, which, [requirements, CONSTRAINTS], install)
             running = Running([sys.executable, HERE / "run.py"], os.environ | {"PYTHONPATH": str(path)})
             ending.callback(running.close)
             return running

@@ -208,7 +208,7 @@ def test_variables_nested_without_end(live: Server) -> None:
     for _ in range(900):
         deep = {"not": deep}
     [(code, _, status)] = codes(live.graphql(ANALYTICS % "period { start }", {"id": ANY_ID, "w": deep}))
-    assert (code, status) == ("graphql-validation", 400)
+    assert (code, status) == ("variables-limit", 400)
 
 
 def test_without_introspection_nothing_is_told_of_the_schema() -> None:

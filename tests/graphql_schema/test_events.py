@@ -57,7 +57,7 @@ def statements(server: Server) -> Iterator[list[str]]:
     seen: list[str] = []
 
     def listen(_c: object, _cursor: object, statement: str, *_: object) -> None:
-        if statement.startswith("SELECT") and not re.search("applied_batch|advisory", statement):
+        if statement.startswith("SELECT") and not re.search("applied_batch|advisory|pg_notify", statement):
             seen.append(statement)
 
     engine = server.runtime.events.engine

@@ -15,7 +15,8 @@ from app.settings import Settings
 from tests.server import Server, running
 
 VERSION = "{ __typename }"
-ANSWER = {"data": {"__typename": "Query"}}
+COST = {"cost": {"requested": 1, "actual": 1}}
+ANSWER = {"data": {"__typename": "Query"}, "extensions": COST}
 
 
 def post(live: Server, content: bytes, content_type: str = "application/json") -> tuple[int, Any]:
@@ -134,8 +135,7 @@ def test_other_methods(live: Server, method: str) -> None:
 
 
 def test_limits_are_data(live: Server) -> None:
-    fields = "maxRangeDays maxBuckets maxNodes maxDimensions maxConditions maxValues maxBatch maxDepth maxAliases maxTokens"
-    assert live.graphql(f"{{ limits {{ {fields} }} }}", headers={})["data"]["limits"] == {
+    expected = {
         "maxRangeDays": 36600,
         "maxBuckets": 2000,
         "maxNodes": 100,
@@ -146,7 +146,19 @@ def test_limits_are_data(live: Server) -> None:
         "maxDepth": 15,
         "maxAliases": 50,
         "maxTokens": 2000,
+        "maxDocument": 65536,
+        "maxDefinitions": 50,
+        "maxRepeats": 50,
+        "maxVariables": 50000,
+        "maxVariablesDepth": 80,
+        "maxErrors": 50,
+        "maxCost": 10000,
+        "bucketSize": 50000,
+        "bucketRefill": 1000,
+        "statementTimeout": 30.0,
     }
+    query = f"{{ limits {{ {' '.join(expected)} }} }}"
+    assert live.graphql(query, headers={})["data"]["limits"] == expected
 
 
 def socket(
@@ -183,7 +195,7 @@ def test_a_socket_takes_the_actor_from_its_first_message(live: Server) -> None:
         with socket(live, "graphql-transport-ws") as connection:
             acknowledged, answered = talk(connection, {"type": "connection_init", "payload": params}, ask)
         assert acknowledged == {"type": "connection_ack"}
-        assert answered == {"id": "1", "type": "next", "payload": {"data": {"me": me}}}
+        assert answered == {"id": "1", "type": "next", "payload": {"data": {"me": me}, "extensions": COST}}
 
 
 def test_errors_over_a_socket_carry_codes(live: Server) -> None:

@@ -77,11 +77,11 @@ def test_every_dimension_and_measure_is_offered() -> None:
     assert list(measure.values) == [name.upper() for name in MEASURES]
 
 
-@pytest.mark.parametrize("type_name", ["Totals", "BreakdownNode"])
+@pytest.mark.parametrize("type_name", ["Totals", "BreakdownNode", "LiveTotals"])
 def test_every_figure_is_a_field_of(type_name: str) -> None:
     shown = SCHEMA.type_map[type_name]
     assert isinstance(shown, GraphQLObjectType)
-    assert [name for name in shown.fields if name not in ("values", "share")] == [
+    assert [name for name in shown.fields if name not in ("values", "share", "at")] == [
         figure.field for figure in FIGURES
     ]
 
@@ -108,8 +108,19 @@ def test_what_can_fail_is_nullable_so_that_its_siblings_survive(
 
 
 def test_nothing_mutable_can_be_reached_from_a_query() -> None:
-    assert SCHEMA.subscription_type is None
     assert SCHEMA.mutation_type is not None
     assert SCHEMA.query_type is not None
     # `share` opens a link; every other name that changes something is a verb and is not among the questions.
     assert set(SCHEMA.mutation_type.fields).isdisjoint(SCHEMA.query_type.fields)
+
+
+def test_what_can_be_followed() -> None:
+    assert SCHEMA.subscription_type is not None
+    shown = {
+        name: (list(field.args), str(field.type)) for name, field in SCHEMA.subscription_type.fields.items()
+    }
+    assert shown == {
+        "activeVisitors": (["websiteId"], "Int64!"),
+        "events": (["websiteId", "where"], "EventPush!"),
+        "liveTotals": (["websiteId", "period", "where"], "LiveTotals!"),
+    }

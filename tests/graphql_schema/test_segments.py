@@ -298,10 +298,10 @@ def test_every_figure_takes_a_cohort(server: Server, site: str, ids: dict[str, s
         {"not": {"not": {"cohort": ever["id"]}}},
         {"cohort": ever["id"], "not": {"property": {"key": "nothing", "isSet": True}}},
     ):
-        assert graph(server, site, EVERYTHING, where) == by_field
-    figures_of_all = graph(server, site, EVERYTHING, {"cohort": ids["everybody"]})
-    assert figures_of_all == graph(server, site, EVERYTHING, None)
-    assert figures_of_all != by_field
+        assert graph(server, site, EVERYTHING, where)["data"] == by_field["data"]
+    figures_of_all = graph(server, site, EVERYTHING, {"cohort": ids["everybody"]})["data"]
+    assert figures_of_all == graph(server, site, EVERYTHING, None)["data"]
+    assert figures_of_all != by_field["data"]
 
 
 def test_ids_that_are_none_of_this_website(server: Server, site: str, ids: dict[str, str]) -> None:

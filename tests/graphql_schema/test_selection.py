@@ -30,7 +30,7 @@ def statements(server: Server) -> Iterator[list[str]]:
     engine = server.runtime.events.engine
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if not re.search("applied_batch|advisory", statement):
+        if not re.search("applied_batch|advisory|pg_notify", statement):
             seen.append(statement)
 
     sa.event.listen(engine, "before_cursor_execute", note)
@@ -69,16 +69,16 @@ def sent(
         ("totals { visitors { value } visits { value } bounceRate { value } }", 1),
         # A comparison that nobody looks at is not computed.
         ("totals(compare: PREVIOUS) { visitors { value } }", 1),
-        ("totals(compare: PREVIOUS) { visitors { previous } }", 2),
-        ("totals(compare: PREVIOUS) { visitors { change } }", 2),
-        ("totals(compare: PREVIOUS) { visitors { ...Figure } }", 2),
-        ("totals(compare: PREVIOUS) { ... on Totals { visitors { value ... { change } } } }", 2),
+        ("totals(compare: PREVIOUS) { visitors { previous } }", 1),
+        ("totals(compare: PREVIOUS) { visitors { change } }", 1),
+        ("totals(compare: PREVIOUS) { visitors { ...Figure } }", 1),
+        ("totals(compare: PREVIOUS) { ... on Totals { visitors { value ... { change } } } }", 1),
         (
             "totals(compare: PREVIOUS) { visitors { value previous @skip(if: $yes) change @include(if: $no) } }",
             1,
         ),
-        ("totals(compare: PREVIOUS) { visitors { value previous @skip(if: $no) } }", 2),
-        ("totals(compare: PREVIOUS) { visitors { value previous @include(if: true) } }", 2),
+        ("totals(compare: PREVIOUS) { visitors { value previous @skip(if: $no) } }", 1),
+        ("totals(compare: PREVIOUS) { visitors { value previous @include(if: true) } }", 1),
         ("totals(compare: PREVIOUS) { ...Plain @skip(if: $yes) __typename }", 0),
         ("totals { visitors { previous } }", 1),
         ("series(unit: DAY) { unit at }", 0),
@@ -86,16 +86,17 @@ def sent(
         ("breakdown(by: [PATH]) { nodes { values } }", 1),
         ("breakdown(by: [PATH]) { nodes { values visitors share } }", 2),
         ("breakdown(by: [PATH]) { edges { node { share } } }", 2),
-        ("a: totals { visitors { value } } b: totals { visits { value } }", 2),
+        ("a: totals { visitors { value } } b: totals { visits { value } }", 1),
     ],
 )
 def test_statements(sent: Callable[[str], list[str]], selection: str, count: int) -> None:
     assert len(sent(selection)) == count
 
 
-def aggregates(statement: str) -> set[str]:
+def aggregates(arm: str) -> set[str]:
+    """The measures that are computed in a statement, or in one arm of it."""
     names = ("pageviews", "visitors", "visits", "bounces", "totaltime", "events")
-    return {name for name in names if f" AS {name}" in statement.partition("\nFROM")[0]}
+    return {name for name in names if re.search(rf"\bfound\.{name}\b", arm)}
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,7 @@ def test_measures_of_a_statement(
 
 
 def test_each_side_of_a_comparison_has_its_own_measures(sent: Callable[[str], list[str]]) -> None:
-    [now, before] = sent("totals(compare: PREVIOUS) { visitors { value } visits { previous } }")
+    [statement] = sent("totals(compare: PREVIOUS) { visitors { value } visits { previous } }")
+    now, before = statement.split("UNION ALL")
     assert aggregates(now) == {"visitors", "visits"}
     assert aggregates(before) == {"visits"}

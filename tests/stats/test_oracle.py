@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from app import websites
 from app.context import Ctx
 from app.stats import queries
-from app.stats.channels import channels
 from app.stats.events import event_series
 from app.stats.measures import MEASURES
 from app.stats.period import Period, Unit
@@ -148,7 +147,7 @@ def test_values(server: Server, world: World, field: str, search: str, limit: in
 @judged
 def test_channels(server: Server, world: World) -> None:
     with opened(server, world) as (ctx, scope):
-        assert channels(ctx, scope) == oracle.channels(world)
+        assert queries.channels(ctx, scope) == oracle.channels(world)
         rows = queries.breakdown(ctx, scope, ["channel"])
     expected = [((name,), count) for name, count in oracle.channels(world) if count]
     assert [(row.values, row.visitors) for row in rows] == sorted(expected, key=lambda row: (-row[1], row[0]))

@@ -16,7 +16,6 @@ from app import segments, websites
 from app.context import Ctx
 from app.segments import SegmentType
 from app.stats import queries
-from app.stats.channels import channels
 from app.stats.events import event_series
 from app.stats.filters import And, Cohort, Condition, Not, Operator, Or, Property
 from app.stats.measures import MEASURES
@@ -71,7 +70,7 @@ def stored(server: Server, world: World) -> Iterator[tuple[Ctx, UUID]]:
 def figures_agree(ctx: Ctx, scope: Scope, world: World) -> None:
     found = oracle.figures(world.rows())
     assert {name: getattr(queries.summary(ctx, scope), name) for name in MEASURES} == found
-    assert channels(ctx, scope) == oracle.channels(world)
+    assert queries.channels(ctx, scope) == oracle.channels(world)
     custom = [(point.at, point.name, point.count) for point in event_series(ctx, scope, Unit.HOUR)]
     assert custom == oracle.event_series(world, "hour")
     for by, expected in (

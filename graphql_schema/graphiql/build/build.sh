@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cp "$here"/package.json "$here"/package-lock.json "$here"/build.mjs "$here"/entry.js "$here"/page.css "$work"
+cp "$here"/package.json "$here"/package-lock.json "$here"/build.mjs "$here"/entry.js "$here"/newcomer.js "$here"/page.css "$work"
 cd "$work"
 npm ci --ignore-scripts --no-audit --no-fund
 node build.mjs "$here/.."

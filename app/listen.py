@@ -1,0 +1,105 @@
+"""Following what any process stores in PostgreSQL: LISTEN and NOTIFY.
+
+NOTIFY is part of the transaction that stores the rows, so what is heard is there to be read, and what was rolled back
+is never heard.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import Engine
+
+from app.errors import Unavailable
+from app.stored import Stored
+
+log = logging.getLogger("dashi.listen")
+
+_CHANNEL: Final = "dashi_stored"
+# Seconds after which the thread looks whether it is to stop, and seconds of silence after which the line is tried.
+_LOOK: Final = 0.5
+_SILENCE: Final = 20.0
+_RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def notify(connection: sa.Connection, told: Sequence[Stored]) -> None:
+    """Tell it to all who listen once this transaction is committed."""
+    if told:
+        payloads = sa.literal([one.written() for one in told], postgresql.ARRAY(sa.Text))
+        connection.execute(sa.select(sa.func.pg_notify(_CHANNEL, sa.func.unnest(payloads))))
+
+
+class Listener:
+    """One connection and one thread that hear what all processes store.
+
+    `heard` is called with it; `lost` after the connection had to be made again, when something may not have been heard.
+    Raises Unavailable when PostgreSQL does not answer at the start.
+    """
+
+    def __init__(
+        self, engine: Engine, heard: Callable[[Sequence[Stored]], None], lost: Callable[[], None]
+    ) -> None:
+        self._engine = engine
+        self._heard = heard
+        self._lost = lost
+        self._stopping = threading.Event()
+        try:
+            self._connection = self._open()
+        except psycopg.Error as error:
+            raise Unavailable("The event store does not answer") from error
+        self._thread = threading.Thread(target=self._run, name="listen", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._thread.join(5)
+
+    def _open(self) -> Any:
+        """A connection of its own, of psycopg's, which does not count among the engine's."""
+        dialect = self._engine.dialect
+        positional, named = dialect.create_connect_args(self._engine.url)
+        connection: Any = dialect.connect(*positional, **named)
+        connection.autocommit = True
+        connection.execute(f"LISTEN {_CHANNEL}")
+        return connection
+
+    def _run(self) -> None:
+        attempt = 0
+        while not self._stopping.is_set():
+            try:
+                if self._connection is None:
+                    self._connection = self._open()
+                    self._lost()
+                attempt = 0
+                self._listen()
+            except psycopg.Error as error:
+                log.warning("the line to PostgreSQL's notifications broke, a new one is made", exc_info=error)
+                self._hang_up()
+                self._stopping.wait(_RETRY[min(attempt, len(_RETRY) - 1)])
+                attempt += 1
+        self._hang_up()
+
+    def _listen(self) -> None:
+        silent = 0.0
+        while not self._stopping.is_set():
+            told = [
+                Stored.read(one.payload) for one in self._connection.notifies(timeout=_LOOK, stop_after=1)
+            ]
+            if told:
+                self._heard(told)
+            silent = 0.0 if told else silent + _LOOK
+            if silent >= _SILENCE:
+                # A line that is cut without a word is found out by using it.
+                self._connection.execute("SELECT 1")
+                silent = 0.0
+
+    def _hang_up(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
