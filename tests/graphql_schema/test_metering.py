@@ -149,9 +149,9 @@ def test_who_asks_too_much_waits(small: Server) -> None:
 def test_addresses_that_nobody_vouches_for_are_not_believed(small: Server) -> None:
     one, other = ({"x-forwarded-for": f"203.0.113.{i}", "cf-connecting-ip": f"203.0.113.{i}"} for i in (1, 2))
     before = small.graphql(RATE, headers=one)["data"]["rateLimit"]["remaining"]
-    small.graphql('mutation { revokeShare(id: "x") { id } }', headers=one)
+    small.graphql(HEAVY, headers=one)
     after = small.graphql(RATE, headers=other)["data"]["rateLimit"]["remaining"]
-    assert after <= before - 1 - 5 + 3  # three seconds may have passed
+    assert after < before - 150  # a point comes back every second
 
 
 def test_keys_have_buckets_of_their_own_unless_they_are_made_up(small: Server) -> None:
@@ -161,23 +161,22 @@ def test_keys_have_buckets_of_their_own_unless_they_are_made_up(small: Server) -
         told = small.graphql(RATE, headers={**headers, "x-real-ip": "198.51.100.4"})
         assert told["data"]["rateLimit"]["remaining"] in remaining
     # The same key from elsewhere is the same caller.
-    small.graphql('mutation { revokeShare(id: "x") { id } }', headers=real)
+    small.graphql(HEAVY, headers=real)
     assert (
         small.graphql(RATE, headers={**real, "x-real-ip": "198.51.100.5"})["data"]["rateLimit"]["remaining"]
-        < 998
+        < 900
     )
 
 
 def test_sockets_are_charged_from_the_same_bucket(small: Server) -> None:
     address = "198.51.100.6"
     init = {"type": "connection_init"}
-    query = 'mutation { revokeShare(id: "x") { id } }'
     with socket(
         small, "graphql-transport-ws", headers={"x-real-ip": address, "user-agent": "t"}
     ) as connection:
-        _, answered = talk(connection, init, {"id": "1", "type": "subscribe", "payload": {"query": query}})
-    assert answered["payload"]["extensions"]["cost"] == {"requested": 5, "actual": 5}
-    assert ask(small, RATE, address)["data"]["rateLimit"]["remaining"] in range(994, 998)
+        _, answered = talk(connection, init, {"id": "1", "type": "subscribe", "payload": {"query": HEAVY}})
+    assert answered["payload"]["extensions"]["cost"] == {"requested": 245, "actual": 245}
+    assert ask(small, RATE, address)["data"]["rateLimit"]["remaining"] in range(754, 900)
     drain(small, address)
     with socket(
         small, "graphql-transport-ws", headers={"x-real-ip": address, "user-agent": "t"}
@@ -227,4 +226,4 @@ def test_a_subscription_is_paid_when_it_begins_and_not_for_what_is_pushed(small:
         _, pushed = talk(connection, {"type": "connection_init"}, ask_for_it)
     assert pushed["payload"] == {"data": {"activeVisitors": 0}}
     after = small.graphql(RATE, headers=key)["data"]["rateLimit"]["remaining"]
-    assert before - 21 <= after <= before - 21 + 5  # five seconds may have passed
+    assert before - 21 <= after < before
