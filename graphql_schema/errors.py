@@ -5,7 +5,7 @@
 | an AppError's own | its own | the core refused |
 | `bad-request` | 400 | it is no request for an operation that may be asked for that way |
 | `graphql-syntax` | 400 | the document cannot be parsed |
-| `graphql-validation` | 400 | the document or its variables do not fit the schema; `field` is the variable |
+| `graphql-validation` | 400 | the document or its variables do not fit the schema; `field` is where in these |
 | `depth-limit`, `alias-limit`, `token-limit`, `document-limit` | 400 | the document is too large |
 | `variables-limit` | 400 | the variables are |
 | `cost-limit` | 400 | the operation costs more than any may: `cost` and `limit` |
@@ -27,8 +27,9 @@ not ours: Apollo Client goes by either, urql by the message.
 from __future__ import annotations
 
 import logging
+import re
 import traceback
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
@@ -71,10 +72,18 @@ def app_extensions(error: AppError) -> dict[str, Any]:
     return extensions
 
 
+# How graphql-core says where in a variable's value the fault lies: its errors hold that in words alone.
+_NAMED: Final = re.compile(r"^[^:]*: Expected value of type '\w+' (?:not )?to include \w+ field '(\w+)'")
+_INSIDE: Final = re.compile(r"^Variable '\$\w+' has invalid value at [.\w\[\]]*\.(\w+)[\[\]\d]*:")
+
+
 def _variable(error: GraphQLError) -> dict[str, str]:
-    """`field` of an error that is about the value of a variable: the variable's name."""
+    """`field` of an error that is about the value of a variable: the innermost name, else the variable's."""
     node = error.nodes[0] if error.nodes else None
-    return {"field": node.variable.name.value} if isinstance(node, VariableDefinitionNode) else {}
+    if not isinstance(node, VariableDefinitionNode):
+        return {}
+    inside = _NAMED.match(error.message) or _INSIDE.match(error.message)
+    return {"field": inside[1] if inside else node.variable.name.value}
 
 
 def _cause(error: GraphQLError) -> Exception | None:

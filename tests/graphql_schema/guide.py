@@ -87,8 +87,8 @@ class Guide:
             said, body = "", body | {"extensions": {"work": True}}
         return self.server.client.post("/graphql", json=body, headers=self.headers(said)).json()
 
-    def shell(self, block: Block) -> Any:
-        return json.loads(self._run(["bash", "-euc", self.known(block.text)]))
+    def shell(self, block: Block) -> str:
+        return self._run(["bash", "-euc", self.known(block.text)])
 
     def node(self, block: Block) -> str:
         (self.directory / "snippet.mjs").write_text(self.known(block.text), "utf-8")

@@ -31,6 +31,7 @@ CODES = {
     "conflict",
     "too-many",
     "graphql-validation",
+    "cost-limit",
 }
 CURSORS = (
     "",
@@ -151,13 +152,26 @@ def ask(asked_server: Server, site: str) -> Ask:
     return errors_of
 
 
+def inside(kind: Any) -> set[str]:
+    """Names of the fields of an input, and of the inputs in it."""
+    found: set[str] = set()
+    waiting = [get_named_type(kind)]
+    while waiting:
+        for name, field in getattr(waiting.pop(), "fields", {}).items():
+            if name not in found:
+                found.add(name)
+                waiting.append(get_named_type(field.type))
+    return found
+
+
 @pytest.mark.parametrize("asked", fields_of("Query", "Mutation", "Website", "Analytics"), ids=str)
 def test_what_the_schema_refuses(ask: Ask, asked: Asked) -> None:
     for name, argument in asked.field.args.items():
         for value in wrong(argument.type, UNFIT):
             errors = ask(asked, {**asked.required(), name: value})
             assert {error["extensions"]["code"] for error in errors} == {"graphql-validation"}, (name, value)
-            assert {error["extensions"]["field"] for error in errors} == {name}, (name, value)
+            named = {error["extensions"]["field"] for error in errors}
+            assert named <= {name, "unknown", *inside(argument.type)}, (name, value)
 
 
 @pytest.mark.parametrize("asked", fields_of("Query", "Website", "Analytics"), ids=str)
@@ -196,4 +210,5 @@ def test_lists_that_are_empty_or_endless(ask: Ask, asked: Asked) -> None:
             empty = [] if asked.name == "trackBatch" else [[]]  # no hits are sent, which is easily done
             for value in (*empty, [sample(kind.of_type)] * 2000):
                 [error] = ask(asked, {**asked.required(), name: value})
-                assert error["extensions"] == {"code": "invalid", "status": 400, "field": name}, error
+                if error["extensions"]["code"] != "cost-limit":
+                    assert error["extensions"] == {"code": "invalid", "status": 400, "field": name}, error

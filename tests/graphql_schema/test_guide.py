@@ -50,7 +50,9 @@ def run(guide: Guide, example: Example) -> Any:
     if block.language == "graphql":
         return guide.ask(block, example.variables)
     if block.language == "sh":
-        return guide.shell(block)
+        printed = guide.shell(block)
+        is_text = example.answer is not None and example.answer.language == "text"
+        return printed if is_text else json.loads(printed)
     assert block.language == "js", f"line {block.line}: nobody runs {block.language}"
     if block.said in ("live", "feed"):
         assert example.answer is not None

@@ -53,7 +53,7 @@ def test_a_website_is_created_read_changed_and_deleted(live: Server) -> None:
         ({"name": "n", "domain": "d\0"}, ("invalid", "domain")),
         ({"name": "n", "domain": "d", "id": "nope"}, ("invalid", "id")),
         ({"name": "n", "domain": "d", "shareId": ""}, ("invalid", "shareId")),
-        ({"name": "n"}, ("graphql-validation", None)),
+        ({"name": "n"}, ("graphql-validation", "domain")),
     ],
 )
 def test_websites_that_cannot_be_created(
@@ -231,8 +231,8 @@ def test_identify_counts_nothing(server: Server, website: str) -> None:
         ({"ip": "300.1.1.1"}, ("invalid", "ip")),
         ({"timestamp": -1}, ("invalid", "timestamp")),
         ({"userAgent": CHROME, "hostname": "h" * 101}, ("invalid", "hostname")),
-        ({"timestamp": "soon"}, ("graphql-validation", None)),
-        ({"type": "PAGEVIEW"}, ("graphql-validation", None)),
+        ({"timestamp": "soon"}, ("graphql-validation", "timestamp")),
+        ({"type": "PAGEVIEW"}, ("graphql-validation", "type")),
     ],
 )
 def test_hits_that_are_refused_name_their_field(

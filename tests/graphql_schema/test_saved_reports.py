@@ -76,7 +76,7 @@ def test_create_read_change_and_delete(server: Server, website: str) -> None:
         ({"parameters": {}}, ("malformed", "dateRange")),
         ({"parameters": {**RANGE, "window": 1}}, ("invalid", "window")),
         ({"type": "FUNNEL"}, ("malformed", "window")),
-        ({"type": "BOGUS"}, ("graphql-validation", None)),
+        ({"type": "BOGUS"}, ("graphql-validation", "type")),
     ],
     ids=str,
 )

@@ -29,7 +29,7 @@ REFUSED: Final = {
     "allWebsites": "unauthenticated",
 }
 # What anyone may ask, and what is asked for by the website's id.
-ANYONE: Final = {"limits", "version", "share", "website", "savedReport"}
+ANYONE: Final = {"limits", "rateLimit", "version", "share", "website", "savedReport"}
 # Mutations that anyone may send: hits come from browsers, and a password is proof of its own.
 OPEN: Final = {"track", "trackBatch", "login"}
 OF_NOBODY: Final = {"owner", "team"}

@@ -112,7 +112,7 @@ def test_the_default_share_is_the_website_s_share_id(live: Server) -> None:
         ({"slug": "with-dash-1"}, ("invalid", "slug")),
         ({"slug": "a\0bcdefgh"}, ("invalid", "slug")),
         ({"name": "n" * 101}, ("invalid", "name")),
-        ({"name": None}, ("graphql-validation", None)),
+        ({"name": None}, ("graphql-validation", "name")),
         ({"password": ""}, ("invalid", "password")),
         ({"password": "p" * 73}, ("invalid", "password")),
         ({"expiresAt": "2020-01-01T00:00:00Z"}, ("invalid", "expiresAt")),

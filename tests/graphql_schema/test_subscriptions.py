@@ -242,7 +242,7 @@ def test_events_of_a_segment_as_it_is_now(quick: Server) -> None:
         (EVENTS, {"where": {"path": {"eq": None}}}, ("invalid", "path")),
         (EVENTS, {"where": {"path": {"matches": "("}}}, ("invalid", "path")),
         (EVENTS, {"where": {"segment": str(uuid4())}}, {**NOT_FOUND, "field": "segment"}),
-        (EVENTS, {"w": 5.5}, ("graphql-validation", None)),
+        (EVENTS, {"w": 5.5}, ("graphql-validation", "w")),
         ("subscription {", {}, ("graphql-syntax", None)),
         (
             "subscription($w: ID!) { a: activeVisitors(websiteId: $w) b: activeVisitors(websiteId: $w) }",
