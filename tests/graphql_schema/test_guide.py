@@ -99,7 +99,7 @@ def test_what_the_readme_asks_is_answered(own: Server, tmp_path: Path) -> None:
         block for block in blocks("README.md") if block.text.startswith("curl http://127.0.0.1:3000/graphql ")
     ]
     reader = Guide(own, tmp_path, {"<token>": own.token, "http://127.0.0.1:3000": own.url})
-    assert reader.shell(curl)["data"]["websites"]["nodes"]
+    assert json.loads(reader.shell(curl))["data"]["websites"]["nodes"]
 
 
 def test_the_generators_are_set_up_as_the_tested_ones() -> None:
