@@ -64,7 +64,8 @@ class Listener:
         """A connection of its own, of psycopg's, which does not count among the engine's."""
         dialect = self._engine.dialect
         positional, named = dialect.create_connect_args(self._engine.url)
-        connection: Any = dialect.connect(*positional, **named)
+        # Under a name of its own: whoever looks at the server's connections sees what this one is for.
+        connection: Any = dialect.connect(*positional, **{**named, "application_name": "dashi listening"})
         connection.autocommit = True
         connection.execute(f"LISTEN {_CHANNEL}")
         return connection

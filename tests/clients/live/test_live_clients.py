@@ -88,7 +88,8 @@ def test_events(live: Server, client: Running, site: str, follow: Callable[..., 
 
 def test_a_query(client: Running, follow: Callable[..., int]) -> None:
     mine = follow("{ __typename }", {})
-    assert client.call("next", mine) == {"data": {"__typename": "Query"}}
+    cost = {"requested": 1, "actual": 1}
+    assert client.call("next", mine) == {"data": {"__typename": "Query"}, "extensions": {"cost": cost}}
     assert client.call("next", mine) == "complete"
 
 
