@@ -15,7 +15,7 @@ from app.reports.report import Report
 from app.sql import ordinal
 from app.stats import fields
 from app.stats.filters import And, Condition, Filter, Operator
-from app.stats.groups import hits, ranked
+from app.stats.groups import hits, measured
 from app.stats.measures import counts
 from app.stats.plan import shown
 from app.stats.questions import BreakdownRow
@@ -71,11 +71,12 @@ def run(ctx: Ctx, scope: Scope, params: Params) -> Breakdown:
     """
     chosen = [fields.field(FIELDS[name]) for name in params.fields]
     narrowed = scope.narrowed(params.where) if params.where else scope
-    columns = {f"key_{number}": one.column for number, one in enumerate(chosen)}
+    keys = {f"key_{number}": one.column.name for number, one in enumerate(chosen)}
+    columns = {one.column.name: one.column for one in chosen}
     rows = hits(narrowed.rows(PAGE_VIEW), columns, MEASURES).subquery("rows")
-    grouped = ranked(rows, (), list(columns), MEASURES).subquery("grouped")
+    grouped = measured(rows, keys, MEASURES, listed=True).subquery("grouped")
     most = (grouped.c.pageviews.desc(), grouped.c.visitors.desc())
-    values = (ordinal(grouped.c[name]) for name in columns)
+    values = (ordinal(grouped.c[name]) for name in keys)
     nullable = [one.nullable for one in chosen]
     return Breakdown(
         params.fields,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -104,20 +104,26 @@ def channel_of(domain: ColumnElement[str], query: ColumnElement[str]) -> ColumnE
     return sa.case(*branches, else_=sa.literal("", sa.Text))
 
 
-def by_channel(rows: FromClause, sites: Sequence[str], names: Collection[str]) -> Select[Any]:
+def by_channel(
+    rows: FromClause,
+    sites: Mapping[str, str],
+    names: Collection[str],
+    conditions: Sequence[ColumnElement[bool]] = (),
+) -> Select[Any]:
     """The keys in `sites`, `key_0`, the channel, and the measures of these names; channels without events are absent.
 
     `rows` is a relation (`app.stats.groups`) with SOURCE among its keys, of events of any type. Measures are taken for
     each pair of referrer and query string and then added up, so a visitor who came through two pairs of a channel
     counts twice in it: REST clients know it so.
     """
-    pairs = measured(rows, [*sites, *SOURCE], names, Counted.BOTH).subquery("pairs")
+    keys = {**sites, **dict(zip(SOURCE, SOURCE, strict=True))}
+    pairs = measured(rows, keys, names, Counted.BOTH, conditions).subquery("pairs")
     channel = channel_of(*(pairs.c[name] for name in SOURCE)).label("key_0")
     by = [pairs.c[name] for name in sites]
     named = sa.select(*by, channel, *(pairs.c[name] for name in MEASURES if name in names)).subquery("named")
-    keys = [*(named.c[name] for name in sites), named.c.key_0]
+    groups = [*(named.c[name] for name in sites), named.c.key_0]
     sums = (sa.func.sum(named.c[name]).label(name) for name in MEASURES if name in names)
-    return sa.select(*keys, *sums).where(named.c.key_0 != "").group_by(*keys)
+    return sa.select(*groups, *sums).where(named.c.key_0 != "").group_by(*groups)
 
 
 def _pattern(text: str) -> ColumnElement[str]:

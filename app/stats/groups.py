@@ -62,8 +62,10 @@ def _ids(names: Collection[str]) -> list[str]:
     return ["session_id", "visit_id"] if {*OF_VISITS, "visits"} & set(names) else ["session_id"]
 
 
-def folded(rows: FromClause, by: Sequence[str]) -> Select[Any]:
-    """A relation's rows added up to one for each combination of these columns."""
+def folded(
+    rows: FromClause, by: Sequence[str], conditions: Sequence[ColumnElement[bool]] = ()
+) -> Select[Any]:
+    """A relation's rows that meet the conditions, added up to one for each combination of these columns."""
     add: dict[str, ColumnElement[Any]] = {
         "views": sa.cast(sa.func.sum(rows.c.views), sa.BigInteger),
         "events": sa.cast(sa.func.sum(rows.c.events), sa.BigInteger),
@@ -71,45 +73,49 @@ def folded(rows: FromClause, by: Sequence[str]) -> Select[Any]:
     if "first_at" in rows.c:
         add |= {"first_at": sa.func.min(rows.c.first_at), "last_at": sa.func.max(rows.c.last_at)}
     kept = [rows.c[name] for name in by]
-    return sa.select(*kept, *(sum_.label(name) for name, sum_ in add.items())).group_by(*kept)
+    columns = (*kept, *(sum_.label(name) for name, sum_ in add.items()))
+    return sa.select(*columns).where(*conditions).group_by(*kept)
 
 
 def measured(
     rows: FromClause,
-    keys: Sequence[str],
+    keys: Mapping[str, str],
     names: Collection[str],
     counted: Counted = Counted.VIEWS,
+    conditions: Sequence[ColumnElement[bool]] = (),
+    *,
+    listed: bool = False,
 ) -> Select[Any]:
-    """The keys and the measures of these names, for each combination of keys in a relation; without keys one row."""
+    """The measures of these names for each combination of keys in the rows of a relation that meet the conditions.
+
+    `keys` are what a key is called and the relation's column; without keys it is one row. `listed` keeps what has at
+    least one event of those that count.
+    """
     of_sessions = False
+    columns = list(dict.fromkeys(keys.values()))
+    if listed and counted is Counted.EVENTS:
+        conditions = [*conditions, rows.c.events > 0]
     if OF_VISITS & set(names):
-        rows = folded(rows, ["session_id", "visit_id", *keys]).subquery("visits")
+        rows = folded(rows, ["session_id", "visit_id", *columns], conditions).subquery("visits")
+        conditions = ()
     elif "visits" not in names:
         # In two steps: to tell distinct sessions apart within each group takes PostgreSQL twice as long.
-        rows = folded(rows, ["session_id", *keys]).subquery("sessions")
+        rows = folded(rows, ["session_id", *columns], conditions).subquery("sessions")
+        conditions = ()
         of_sessions = True
-    by = [rows.c[name] for name in keys]
+    by = [rows.c[column].label(name) for name, column in keys.items()]
     made = aggregates(rows, names, counted, of_sessions=of_sessions)
-    return sa.select(*by, *made).select_from(rows).group_by(*by)
+    groups = (rows.c[column] for column in columns)
+    query = sa.select(*by, *made).select_from(rows).where(*conditions).group_by(*groups)
+    return query.having(_listed(rows, names, counted)) if listed else query
 
 
-def ranked(
-    rows: FromClause,
-    sites: Sequence[str],
-    keys: Sequence[str],
-    names: Collection[str],
-    counted: Counted = Counted.VIEWS,
-) -> Select[Any]:
-    """As `measured` by `sites` and `keys`, of what has at least one event of those that count."""
+def _listed(rows: FromClause, names: Collection[str], counted: Counted) -> ColumnElement[bool]:
+    """Whether there is an event that counts. Where custom events are asked for, what has only those is listed too."""
+    views, events = (sa.func.sum(rows.c[name]) > 0 for name in ("views", "events"))
     if counted is Counted.EVENTS:
-        rows = sa.select(rows).where(rows.c.events > 0).subquery("chosen")
-    # Where custom events are asked for, what has only those is listed too.
-    needed = {*names, "pageviews" if counted is Counted.VIEWS else "events"}
-    found = measured(rows, [*sites, *keys], needed, counted).subquery("measured")
-    listed = found.c.pageviews > 0 if counted is Counted.VIEWS else found.c.events > 0
-    if "events" in names:
-        listed = sa.or_(listed, found.c.events > 0)
-    return sa.select(found).where(listed)
+        return events
+    return sa.or_(views, events) if "events" in names else views
 
 
 def edges(scope: Scope, names: Collection[str], last: bool) -> Select[Any]:

@@ -257,7 +257,7 @@ class _Scan:
         conditions: list[ColumnElement[bool]] = []
         if len(self._spans) > 1:
             conditions.append(rows.c[f"in_{arm.span}"])
-        sites = [_SITE] if self._many else []
+        sites = {_SITE: _SITE} if self._many else {}
         asked = arm.asked
         if isinstance(asked, Ranking) and "referrer" in asked.by:
             conditions.append(rows.c[_HAS_REFERRER])
@@ -268,21 +268,20 @@ class _Scan:
                     conditions.append(rows.c.views > 0)
                 case tables.CUSTOM_EVENT:
                     conditions.append(rows.c.events > 0)
-        if conditions:
-            rows = sa.select(rows).where(*conditions).subquery("chosen")
         match asked:
             case Totals():
-                return groups.measured(rows, sites, arm.names, asked.counted).subquery("found")
+                found = groups.measured(rows, sites, arm.names, asked.counted, conditions)
             case OverTime():
                 at = f"at_{self._buckets().index((asked.unit, asked.scope.period))}"
-                found = groups.measured(rows, [*sites, at], arm.names).subquery("measured")
-                return _renamed(found, {at: "at"})
+                found = groups.measured(rows, {**sites, "at": at}, arm.names, conditions=conditions)
             case Ranking(by=(fields.CHANNEL,)):
-                return by_channel(rows, sites, arm.names).subquery("found")
+                found = by_channel(rows, sites, arm.names, conditions)
             case Ranking():
-                columns = _columns(asked)
-                found = groups.ranked(rows, sites, columns, arm.names, asked.counted).subquery("ranked")
-                return _renamed(found, {name: f"key_{number}" for number, name in enumerate(columns)})
+                keys = {f"key_{number}": name for number, name in enumerate(_columns(asked))}
+                found = groups.measured(
+                    rows, {**sites, **keys}, arm.names, asked.counted, conditions, listed=True
+                )
+        return found.subquery("found")
 
     def _shaped(self, number: int, arm: _Arm, found: Subquery) -> Select[Any]:
         """An arm's rows in the form that all arms of the scan have: its number, website, time, keys and measures."""
@@ -348,12 +347,6 @@ def _hull(spans: Sequence[dict[UUID, _Range]]) -> _Range:
 def _columns(asked: Ranking) -> Sequence[str]:
     """The columns of `event` that a ranking is by."""
     return SOURCE if asked.by == (fields.CHANNEL,) else [fields.field(name).column.name for name in asked.by]
-
-
-def _renamed(found: Subquery, names: dict[str, str]) -> Subquery:
-    return sa.select(*(column.label(names.get(column.name, column.name)) for column in found.c)).subquery(
-        "found"
-    )
 
 
 def _answer(question: _Asked, rows: Sequence[Row[Any]]) -> object:
