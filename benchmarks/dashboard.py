@@ -13,7 +13,7 @@ from uuid import UUID
 import httpx
 from pydantic import SecretStr
 
-from app.main import close_services, create_app, open_services
+from app.main import create_app
 from app.settings import Settings
 from app.work import WORK, Work
 from benchmarks.traffic import fill
@@ -145,26 +145,18 @@ async def _scans(data_dir: Path, headers: dict[str, str], site: str, end: dt.dat
         duckdb_memory_limit="1GB",
     )
     app = create_app(settings)
-    services = open_services(settings)
-    app.state.runtime, app.state.collector, app.state.metrics = (
-        services.runtime,
-        services.collector,
-        services.metrics,
-    )
     found: dict[str, float] = {}
-    try:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(
-            transport=transport, base_url="http://server", headers=headers
-        ) as client:
-            for way, ask in _Asker(client, site, end, DAYS[0]).ways.items():
-                work = Work()
-                counted = WORK.set(work)
-                await ask()
-                WORK.reset(counted)
-                found[way] = work.scans
-    finally:
-        close_services(services)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://server", headers=headers) as client,
+    ):
+        for way, ask in _Asker(client, site, end, DAYS[0]).ways.items():
+            work = Work()
+            counted = WORK.set(work)
+            await ask()
+            WORK.reset(counted)
+            found[way] = work.scans
     return found
 
 
