@@ -317,9 +317,12 @@ def _may(
 
 def _nobody(ctx: Ctx) -> Unauthenticated:
     """What is said to an actor that proved to be nobody."""
-    return Unauthenticated(
-        "This API key is unknown, revoked or expired" if ctx.actor.kind is Kind.KEY else ""
-    )
+    actor = ctx.actor
+    if actor.kind is Kind.KEY:
+        return Unauthenticated("This API key is unknown, revoked or expired")
+    if actor.kind is Kind.USER or actor.unproven:
+        return Unauthenticated("This token proves nothing here, or no longer: log in again")
+    return Unauthenticated()
 
 
 def _need(ctx: Ctx, scope: KeyScope) -> None:

@@ -59,7 +59,7 @@ def identify(keys: Keys, headers: Mapping[str, str]) -> Actor:
     user_id = _uuid(claims.get("userId")) if claims else None
     if claims and user_id:
         return replace(share, kind=Kind.USER, user_id=user_id, fingerprint=claims.get("pwd"))
-    return share
+    return replace(share, unproven=bool(headers.get("authorization")))
 
 
 def share_actor(keys: Keys, token: str) -> Actor:

@@ -65,6 +65,7 @@ class Actor:
     share_id: UUID | None = None
     share_fingerprint: str | None = None
     key_digest: str | None = None
+    unproven: bool = False  # a login token came along that proves nothing
 
 
 ANONYMOUS = Actor()

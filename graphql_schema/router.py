@@ -254,6 +254,12 @@ class GraphQLView(GraphQL[Context, None]):
 _REFUSALS: Final[Mapping[int, str]] = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
 
 
+# Strawberry's words → ones that say what to do.
+_CLEARER: Final[Mapping[str, str]] = {
+    "Unsupported content type": "Send JSON, with `Content-Type: application/json`"
+}
+
+
 def _refusal(error: HTTPException) -> Response:
     allowed = _PREFLIGHT["Allow"]
     status = error.status_code
@@ -264,8 +270,9 @@ def _refusal(error: HTTPException) -> Response:
     extensions: dict[str, Any] = {"code": _REFUSALS.get(status, "bad-request"), "status": status}
     if isinstance(error, _Refused):
         extensions["field"] = error.field
+    reason = _CLEARER.get(error.reason, error.reason)
     return Response(
-        orjson.dumps({"errors": [{"message": error.reason, "extensions": extensions}]}),
+        orjson.dumps({"errors": [{"message": reason, "extensions": extensions}]}),
         status_code=status,
         media_type=JSON,
         headers={"Allow": allowed} if status == 405 else None,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Final
 
 import strawberry
-from graphql import ASTValidationRule, GraphQLError, NoSchemaIntrospectionCustomRule, Undefined
+from graphql import (
+    ASTValidationRule,
+    GraphQLEnumType,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
+    Undefined,
+)
 from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import AddValidationRules, MaxTokensLimiter
 from strawberry.extensions.runner import SchemaExtensionsRunner
@@ -34,6 +41,8 @@ from graphql_schema.trusted import check_documents, listed_documents
 from graphql_schema.types import SCALARS
 from graphql_schema.work import ShowWork
 
+_NO_MEMBER: Final = re.compile(r"does not exist in '(\w+)' enum\.")
+
 
 class Followed(InvalidOperationTypeError):
     """A subscription was asked for where there is one answer to give."""
@@ -49,6 +58,7 @@ class Schema(strawberry.Schema):
     """Strawberry's schema with Dashi's documents and errors."""
 
     documents: Documents
+    suggests = True
 
     async def _prepare_operation_async(
         self, context: ExecutionContext, extensions_runner: SchemaExtensionsRunner
@@ -93,7 +103,17 @@ class Schema(strawberry.Schema):
         self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None
     ) -> None:
         # In place: this very list is what is answered.
-        errors[:] = bounded([public(error) for error in errors])
+        errors[:] = bounded([self._with_choice(public(error)) for error in errors])
+
+    def _with_choice(self, error: GraphQLError) -> GraphQLError:
+        """An error about a value of an enum with the values there are, unless the schema is not to be told."""
+        found = _NO_MEMBER.search(error.message)
+        enum = self._schema.type_map.get(found[1]) if found and self.suggests else None
+        if isinstance(enum, GraphQLEnumType):
+            # graphql-core names some that look alike instead.
+            head = error.message.partition(" Did you mean")[0]
+            error.message = f"{head} There are: {', '.join(enum.values)}."
+        return error
 
 
 async def _only(error: GraphQLError) -> AsyncGenerator[Any, None]:
@@ -133,6 +153,7 @@ def make_schema(settings: Settings) -> Schema:
         ],
     )
     schema.documents = documents
+    schema.suggests = settings.introspection
     _leave_out_null_defaults(schema)
     show_prices(schema._schema)
     if trusted is not None:

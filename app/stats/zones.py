@@ -44,7 +44,9 @@ def time_zone(name: str) -> ZoneInfo:
     """The IANA zone of this name, old aliases included, in upper or lower case. Raises Invalid for any other."""
     known = _names().get(name.lower())
     if known is None:
-        raise Invalid("Invalid timezone", field="timezone")
+        raise Invalid(
+            f"There is no time zone {name!r:.60}: give an IANA name such as Europe/Vienna", field="timezone"
+        )
     return ZoneInfo(known)
 
 

@@ -221,3 +221,35 @@ def test_without_introspection_nothing_is_told_of_the_schema() -> None:
     assert [error.message for error in guessed.errors or []] == [
         "Cannot query field 'websitez' on type 'Query'."
     ]
+
+
+def test_a_value_that_an_enum_lacks_is_answered_with_those_it_has(live: Server) -> None:
+    for query, variables in (
+        (
+            '{ website(id: "x") { analytics(period: { last: DAYS_8 }) { totals { visitors { value } } } } }',
+            {},
+        ),
+        (
+            "query($p: PeriodInput!) { website(id: 1) { analytics(period: $p) { period { end } } } }",
+            {"p": {"last": "DAYS_8"}},
+        ),
+    ):
+        [error] = live.graphql(query, variables)["errors"]
+        assert error["message"].endswith(
+            "Value 'DAYS_8' does not exist in 'LastPeriod' enum. There are: HOUR, HOURS_24, DAYS_7, DAYS_30, DAYS_90, "
+            "MONTHS_12, TODAY, YESTERDAY, THIS_WEEK, THIS_MONTH, THIS_YEAR."
+        )
+
+
+def test_a_token_that_proves_nothing_is_told_so(live: Server) -> None:
+    for sent, message in (
+        ({}, "Log in first"),
+        ({"Authorization": "Bearer x"}, "This token proves nothing here, or no longer: log in again"),
+        ({"Authorization": live.token[:-1]}, "This token proves nothing here, or no longer: log in again"),
+        ({"Authorization": "Bearer dashi_x"}, "This API key is unknown, revoked or expired"),
+    ):
+        [error] = live.graphql("{ websites { totalCount } }", {}, sent)["errors"]
+        assert (error["message"], error["extensions"]) == (
+            message,
+            {"code": "unauthenticated", "status": 401},
+        )

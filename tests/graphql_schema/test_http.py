@@ -67,7 +67,7 @@ def test_what_is_no_graphql_request(live: Server, content: bytes, expected: tupl
 )
 def test_only_json_is_taken_so_that_no_foreign_form_can_ask(live: Server, content_type: str) -> None:
     asked = post(live, orjson.dumps({"query": VERSION}), content_type)
-    assert asked == refusal(400, "bad-request", "Unsupported content type")
+    assert asked == refusal(400, "bad-request", "Send JSON, with `Content-Type: application/json`")
 
 
 def test_nothing_is_changed_by_get(live: Server) -> None:
