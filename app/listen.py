@@ -26,6 +26,8 @@ _CHANNEL: Final = "dashi_stored"
 _LOOK: Final = 0.5
 _SILENCE: Final = 20.0
 _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+# Without these a machine that no longer answers is waited for as long as the system sees fit: a quarter of an hour.
+_PATIENCE: Final = {"connect_timeout": 10, "tcp_user_timeout": 10_000}
 
 
 def notify(connection: sa.Connection, told: Sequence[Stored]) -> None:
@@ -64,9 +66,13 @@ class Listener:
         """A connection of its own, of psycopg's, which does not count among the engine's."""
         dialect = self._engine.dialect
         positional, named = dialect.create_connect_args(self._engine.url)
-        connection: Any = dialect.connect(*positional, **named)
-        connection.autocommit = True
-        connection.execute(f"LISTEN {_CHANNEL}")
+        connection: Any = dialect.connect(*positional, **{**_PATIENCE, **named})
+        try:
+            connection.autocommit = True
+            connection.execute(f"LISTEN {_CHANNEL}")
+        except psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     def _run(self) -> None:
@@ -78,7 +84,7 @@ class Listener:
                     self._lost()
                 attempt = 0
                 self._listen()
-            except psycopg.Error as error:
+            except Exception as error:  # a notification that nobody here sent as well: the thread must go on
                 log.warning("the line to PostgreSQL's notifications broke, a new one is made", exc_info=error)
                 self._hang_up()
                 self._stopping.wait(_RETRY[min(attempt, len(_RETRY) - 1)])
