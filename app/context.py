@@ -97,6 +97,11 @@ class Ctx:
         return self.runtime.settings
 
     @cached_property
+    def last_write(self) -> int:
+        """The number of the last write to the event store, as this operation first asked for it."""
+        return self.events.last_write()
+
+    @cached_property
     def key(self) -> ApiKey | None:
         """The API key that is used, None for other actors and for keys that are revoked or over."""
         if self.actor.key_digest is None:

@@ -26,6 +26,8 @@ _CHANNEL: Final = "dashi_stored"
 _LOOK: Final = 0.5
 _SILENCE: Final = 20.0
 _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+# Without these a machine that no longer answers is waited for as long as the system sees fit: a quarter of an hour.
+_PATIENCE: Final = {"connect_timeout": 10, "tcp_user_timeout": 10_000}
 
 
 def notify(connection: sa.Connection, told: Sequence[Stored]) -> None:
@@ -65,9 +67,14 @@ class Listener:
         dialect = self._engine.dialect
         positional, named = dialect.create_connect_args(self._engine.url)
         # Under a name of its own: whoever looks at the server's connections sees what this one is for.
-        connection: Any = dialect.connect(*positional, **{**named, "application_name": "dashi listening"})
-        connection.autocommit = True
-        connection.execute(f"LISTEN {_CHANNEL}")
+        given = {**_PATIENCE, **named, "application_name": "dashi listening"}
+        connection: Any = dialect.connect(*positional, **given)
+        try:
+            connection.autocommit = True
+            connection.execute(f"LISTEN {_CHANNEL}")
+        except psycopg.Error:
+            connection.close()
+            raise
         return connection
 
     def _run(self) -> None:
@@ -79,7 +86,7 @@ class Listener:
                     self._lost()
                 attempt = 0
                 self._listen()
-            except psycopg.Error as error:
+            except Exception as error:  # a notification that nobody here sent as well: the thread must go on
                 log.warning("the line to PostgreSQL's notifications broke, a new one is made", exc_info=error)
                 self._hang_up()
                 self._stopping.wait(_RETRY[min(attempt, len(_RETRY) - 1)])

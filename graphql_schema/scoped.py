@@ -44,15 +44,23 @@ class Asked:
 
     at: dt.datetime
     period: Callable[[dt.datetime], Period]
-    _write: int | None = None
+    write: int | None = None  # None until it is looked up
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def moment(self, ctx: Ctx) -> Moment:
         """What first pages are as of: one moment for all lists of a scope, looked up when one of them is asked for."""
         with self._one_at_a_time:
-            if self._write is None:
-                self._write = ctx.events.last_write()
-            return Moment(self.at, self._write)
+            if self.write is None:
+                self.write = ctx.last_write
+            return Moment(self.at, self.write)
+
+    def together(self, questions: Sequence[Question[Any] | None]) -> list[Question[Any] | None]:
+        """The questions, as of that moment too if a list has been asked for: then they share its reads."""
+        write = self.write
+        return [
+            one.until(write) if one and write is not None and one.scope.upto is None else one
+            for one in questions
+        ]
 
 
 @dataclass
@@ -98,7 +106,7 @@ class Scoped:
 
     async def figures(self, info: Info, asked: Callable[[Ctx], Sequence[Question[Any] | None]]) -> list[Any]:
         """The answers to questions, None to what is None: all fields that ask at the same moment are answered together."""
-        return await info.context.figures.ask(self.actor, asked)
+        return await info.context.figures.ask(self.actor, lambda ctx: (asked(ctx), self.asked.together))
 
     def page(self, ctx: Ctx, name: str, first: int, after: str | None, *kinds: Kind) -> Listed:
         """The page of a list of this scope that follows a cursor, or its first. It holds still while events stream in.

@@ -90,7 +90,9 @@ class Together(Generic[Q, A]):
 
 # A scope, and when it was opened.
 Scopes = Together[Opening, tuple[Scope, dt.datetime]]
-Figures = Together[Sequence[Question[Any] | None], list[Any]]
+# Questions of a field, and what makes of them those that are answered once all fields have been heard.
+_Some = Sequence[Question[Any] | None]
+Figures = Together[tuple[_Some, Callable[[_Some], _Some]], list[Any]]
 
 
 def scopes(runtime: Runtime) -> Scopes:
@@ -107,10 +109,11 @@ def _opened(ctx: Ctx, asked: Sequence[Opening]) -> list[tuple[Scope, dt.datetime
     return [one if isinstance(one, AppError) else (one, ctx.now) for one in open_scopes(ctx, asked)]
 
 
-def _answers(ctx: Ctx, asked: Sequence[Sequence[Question[Any] | None]]) -> list[list[Any] | AppError]:
-    answers = iter(plan.answers(ctx, [question for some in asked for question in some if question]))
+def _answers(ctx: Ctx, asked: Sequence[tuple[_Some, Callable[[_Some], _Some]]]) -> list[list[Any] | AppError]:
+    settled = [together(some) for some, together in asked]
+    answers = iter(plan.answers(ctx, [question for some in settled for question in some if question]))
     found: list[list[Any] | AppError] = []
-    for some in asked:
+    for some in settled:
         mine = [next(answers) if question else None for question in some]
         errors = (answer for answer in mine if isinstance(answer, AppError))
         found.append(next(errors, mine))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from graphql import ASTValidationRule, GraphQLError, GraphQLSchema, parse, specified_rules
-from strawberry.schema.schema import validate_document
 
 from app.errors import Invalid
+from graphql_schema.known import Known
 
 _APOLLO: Final = "apollo-persisted-query-manifest"
 _FIELD: Final = "GRAPHQL_DOCUMENTS"
@@ -44,7 +44,8 @@ def check_documents(
     """Raise Invalid naming the first document that this server would refuse: `rules` and `tokens` are its limits."""
     for name, text in documents.items():
         try:
-            problems = validate_document(schema, parse(text, max_tokens=tokens), (*specified_rules, *rules))
+            known = Known(parse(text, max_tokens=tokens))
+            problems = known.errors(schema, (*specified_rules, *rules))
         except GraphQLError as error:
             problems = [error]
         if problems:

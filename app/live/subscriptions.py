@@ -77,7 +77,7 @@ class Asked:
 
     @property
     def key(self) -> str:
-        """The same for the same question. To Python a filter by the number 1 equals one by the boolean true."""
+        """The same for the same question."""
         return repr(self.question)
 
     def hear(self, one: Stored) -> None:

@@ -71,7 +71,7 @@ class Condition:
     values: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Property:
     """Rows whose event has data of this key that compares so; with `event`, only events of that name.
 
@@ -83,6 +83,17 @@ class Property:
     key: str
     operator: str
     value: str | float | bool
+
+    # To Python the number 1 equals true, and what has equal filters is read together.
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Property) and self._compared == other._compared
+
+    def __hash__(self) -> int:
+        return hash(self._compared)
+
+    @property
+    def _compared(self) -> tuple[object, ...]:
+        return (self.event, self.key, self.operator, isinstance(self.value, bool), self.value)
 
 
 @dataclass(frozen=True, slots=True)

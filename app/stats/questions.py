@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
-from typing import Final, Generic, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Generic, Self, TypeVar, cast
 
 from app.errors import Invalid
 from app.stats import fields
@@ -55,6 +55,11 @@ class Question(Generic[A_co]):
     def names(self) -> tuple[str, ...]:
         """The measures that are computed."""
         raise NotImplementedError
+
+    def until(self, write: int) -> Self:
+        """The same, of what the event store had after a write."""
+        changed: Self = replace(cast(Any, self), scope=self.scope.until(write))
+        return changed
 
 
 def counted_by(by: tuple[str, ...]) -> Counted:

@@ -302,6 +302,10 @@ def test_no_other_document_runs_over_a_socket(strict: Server) -> None:
             '{"long": "{%s}"}' % (" version" * 3000),
             "The document 'long' does not fit this server: Syntax Error",
         ),
+        (
+            '{"wide": "{%s}"}' % (" limits { maxDepth }" * 60),
+            "The document 'wide' does not fit this server: The document repeats",
+        ),
         ("{", "is no JSON in UTF-8"),
         ("[]", "an object of id and document, or Apollo's manifest, is expected"),
         ('{"a": 5}', "an object of id and document, or Apollo's manifest, is expected"),

@@ -54,6 +54,22 @@ def test_a_dashboard_of_fourteen_tiles_is_three_scans(ask: Callable[..., tuple[A
     assert together["country"]["nodes"][0] == {"values": ["US"], "visitors": 2, "share": 2 / 3}
 
 
+def test_what_has_cursors_shares_its_reads_with_what_has_none(ask: Callable[..., tuple[Any, Any]]) -> None:
+    paged = [tile.replace("{ nodes", "{ pageInfo { hasNextPage endCursor } nodes") for tile in TILES.values()]
+    assert sum("endCursor" in tile for tile in paged) == 12
+    some, work = ask(" ".join(paged))
+    # One more statement asks which moment the cursors are of; it reads no events.
+    assert (work["statements"], work["scans"]) == (4, 3)
+    mixed, work = ask(" ".join([*list(TILES.values())[:8], *paged[8:]]))
+    assert (work["statements"], work["scans"]) == (4, 3)
+    assert mixed["country"]["nodes"] == some["country"]["nodes"]
+    second, work = ask(
+        f'breakdown(by: [PATH], first: 1, after: "{some["path"]["pageInfo"]["endCursor"]}") {{ nodes {{ values }} }} '
+        + TILES["totals"]
+    )
+    assert (second["breakdown"]["nodes"], work["scans"]) == ([], 2)
+
+
 def test_only_what_is_selected_is_read(ask: Callable[..., tuple[Any, Any]]) -> None:
     for fields, scans in (
         ("period { start }", 0),

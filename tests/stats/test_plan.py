@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ from app import websites
 from app.context import Ctx
 from app.errors import Unavailable
 from app.stats import plan
+from app.stats.filters import Property
 from app.stats.measures import MEASURES, Counted, Summary
 from app.stats.period import Period, Unit
 from app.stats.questions import OverTime, Question, Ranking, Totals
@@ -160,6 +162,17 @@ def test_the_same_question_is_asked_once(ctx: Ctx) -> None:
     with counting() as work:
         assert plan.answers(ctx, [Totals(scope)] * 3) == [Summary(1, 1, 1, 1, 0, 0)] * 3
     assert work.scans == 1
+
+
+def test_a_number_and_a_truth_value_are_two_filters(ctx: Ctx) -> None:
+    """To Python 1 equals true: the second question would be answered with what the first asked for."""
+    number, truth, whole = (Property(None, "seen", "eq", value) for value in (1.0, True, 1))
+    assert number != truth
+    assert number == whole
+    scope = a_week(ctx)
+    with counting() as work:
+        plan.answers(ctx, [Totals(replace(scope, where=where)) for where in (number, truth, whole)])
+    assert work.statements == 2
 
 
 def test_fifty_websites_are_one_scan(ctx: Ctx) -> None:
