@@ -52,6 +52,10 @@ class Buckets:
     def __contains__(self, caller: Hashable) -> bool:
         return caller in self._held
 
+    def affords(self, caller: Hashable, points: int) -> bool:
+        """Whether there are as many points. Nothing is taken."""
+        return points <= self._now(caller)
+
     def take(self, caller: Hashable, points: int) -> Balance:
         """Take points, or none if there are too few: `retry_after` tells. There must be no more of them than `size`."""
         held = self._now(caller)

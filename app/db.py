@@ -275,6 +275,8 @@ class EventStore:
 
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
+        # Before anything is stored: what cannot be told must not look like a write that failed.
+        told = stored(rows.get(event.name)) if self._heard or not self.embedded else []
         with self._writing, self.engine.begin() as connection:
             without_limit(connection)
             _take_turn(connection)
@@ -287,8 +289,8 @@ class EventStore:
             if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
                 connection.execute(applied_batch.insert().values(journal_id=journal_id, **mark))
             if not self.embedded:
-                notify(connection, stored(rows.get(event.name)))
-        if self._heard and (told := stored(rows.get(event.name))):
+                notify(connection, told)
+        if self._heard and told:
             self._heard(told)
 
     def accepts(self, table: str, row: str) -> bool:

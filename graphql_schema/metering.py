@@ -125,7 +125,7 @@ class Metered(SchemaExtension):
         if cost > most:
             told = f"The operation costs {cost} points; at most {most} are allowed"
             return refusal("cost-limit", told, cost=cost, limit=most)
-        caller = await self._caller(asked.context)
+        caller = await self._caller(asked.context, cost)
         balance = self._buckets.take(caller, cost)
         if balance.retry_after:
             told = f"The operation costs {cost} points and you have {balance.remaining} left"
@@ -143,7 +143,7 @@ class Metered(SchemaExtension):
         asked.root_value = self._meter = Meter(quote, caller, self._buckets, balance)
         return None
 
-    async def _caller(self, context: Context | None) -> Hashable:
+    async def _caller(self, context: Context | None, cost: int) -> Hashable:
         """Whose bucket it is: the actor's if it is proven, else that of the client's address.
 
         Anyone can make up API keys, so each is looked up once before it has a bucket of its own.
@@ -155,14 +155,17 @@ class Metered(SchemaExtension):
             return actor.kind, actor.user_id
         if actor.kind is Kind.SHARE:
             return actor.kind, actor.share_id or actor.website_id
-        if actor.kind is Kind.KEY:
-            caller = actor.kind, actor.key_digest
-            if caller in self._buckets or await context.run(_key_is_known):
-                return caller
         name = self._settings.client_ip_header.lower()
         # Headers that nobody vouches for would give a bucket to everybody who makes one up.
         vouched = {name: context.request.headers[name]} if name in context.request.headers else {}
-        return _network(client_ip("", vouched, context.request.peer, name))
+        address = _network(client_ip("", vouched, context.request.peer, name))
+        if actor.kind is Kind.KEY:
+            caller = actor.kind, actor.key_digest
+            # Looking a key up is work too: it is done for those who could pay for it.
+            known = caller in self._buckets
+            if known or (self._buckets.affords(address, cost) and await context.run(_key_is_known)):
+                return caller
+        return address
 
 
 def _key_is_known(ctx: Ctx) -> bool:

@@ -70,8 +70,8 @@ def test_many_watches_of_many_threads_are_ended_never_after_their_block() -> Non
 
 @pytest.fixture
 def hasty(store: str, make_settings: Callable[..., Settings]) -> Iterator[EventStore]:
-    """A store whose questions may take half a second."""
-    with event_store(make_settings(store, statement_timeout=0.5)) as opened:
+    """A store whose questions may take a second and a half."""
+    with event_store(make_settings(store, statement_timeout=1.5)) as opened:
         yield opened
 
 
@@ -80,7 +80,7 @@ def test_a_question_without_end_is_ended(store: str, hasty: EventStore) -> None:
         with pytest.raises(Unavailable) as raised:
             hasty.rows(sa.text(ENDLESS[store]))
         assert raised.value.message == (
-            "The question takes longer than 0.5 s: ask for less, a shorter period for example"
+            "The question takes longer than 1.5 s: ask for less, a shorter period for example"
         )
         assert hasty.rows(sa.text("SELECT 42")) == [(42,)]
 

@@ -8,8 +8,10 @@ mailbox for each subscriber, who is woken and takes it when it can.
 from __future__ import annotations
 
 import copy
+import logging
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
@@ -23,6 +25,8 @@ from app.live.questions import Answer, Opening, Question
 from app.live.subscriptions import Asked, Stopping, Subscription
 from app.models import utc_now
 from app.stored import Stored
+
+log = logging.getLogger("dashi.live")
 
 # A question that takes long rests this many times as long, so that those who follow cannot keep the store busy, but
 # not for more seconds than this.
@@ -230,10 +234,20 @@ class Live:
                     # It was checked before it was told something.
                     self._to_check.put(subscription, subscription.checked + self._check_every)
                     continue
-            if subscription:
-                self._check(subscription)
-            elif asked:
-                self._ask(asked)
+            try:
+                if subscription:
+                    self._check(subscription)
+                elif asked:
+                    self._ask(asked)
+            except Exception as error:
+                # A fault of ours must not end what all others follow. Its message may hold visitors' data.
+                trace = "".join(traceback.format_tb(error.__traceback__))
+                log.error("Following failed: %s\n%s", type(error).__qualname__, trace)
+                with self._changed:
+                    if subscription:
+                        self._end(subscription, error)
+                    elif asked:
+                        self._end_all(asked, error)
 
     def _next_at(self) -> float | None:
         times = (agenda.next_at() for agenda in (self._to_check, self._to_ask, self._to_ask_again))

@@ -71,7 +71,7 @@ def test_active_visitors_come_and_go(server: Server, website: str, following: So
     following.subscribe(ACTIVE, {"w": website})
     assert following.next() == {"activeVisitors": 0}
     # Dated back, so that it leaves in a moment, with nothing else happening.
-    populate(server, website, [view(A, ago(298))])
+    populate(server, website, [view(A, ago(295))])
     assert [following.next(), following.next()] == [{"activeVisitors": 1}, {"activeVisitors": 0}]
     populate(server, website, [view(A, ago()), happening(B, ago(), "/", "signup")])
     assert following.until({"activeVisitors": 2})[:-1] in ([], [{"activeVisitors": 1}])
@@ -106,7 +106,7 @@ def test_live_totals_follow_the_filter_and_say_when(server: Server, website: str
 
 
 def test_a_period_slides_though_nothing_happens(server: Server, website: str, following: Socket) -> None:
-    populate(server, website, [view(A, ago(3598)), view(B, ago(60))])
+    populate(server, website, [view(A, ago(3595)), view(B, ago(60))])
     following.subscribe(TOTALS % "pageviews", {"w": website, "period": {"last": "HOUR"}})
     assert [following.next(), following.next()] == [
         {"liveTotals": {"pageviews": 2}},
@@ -117,7 +117,7 @@ def test_a_period_slides_though_nothing_happens(server: Server, website: str, fo
 def test_what_is_dated_ahead_comes_in_when_it_is_its_time(
     server: Server, website: str, following: Socket
 ) -> None:
-    populate(server, website, [view(A, ago(-3))])
+    populate(server, website, [view(A, ago(-5))])
     following.subscribe(TOTALS % "pageviews", {"w": website, "period": {"last": "TODAY"}})
     assert [following.next(), following.next()] == [
         {"liveTotals": {"pageviews": 0}},
