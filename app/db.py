@@ -275,8 +275,6 @@ class EventStore:
 
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
-        # Before anything is stored: what cannot be told must not look like a write that failed.
-        told = stored(rows.get(event.name)) if self._heard or not self.embedded else []
         with self._writing, self.engine.begin() as connection:
             without_limit(connection)
             _take_turn(connection)
@@ -288,6 +286,8 @@ class EventStore:
             mark = {"batch": batch, "stored_in": number}
             if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
                 connection.execute(applied_batch.insert().values(journal_id=journal_id, **mark))
+            # Once the store has taken the rows, and before they are there for good: a write that is done cannot fail.
+            told = stored(rows.get(event.name)) if self._heard or not self.embedded else []
             if not self.embedded:
                 notify(connection, told)
         if self._heard and told:
