@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from fastapi import FastAPI
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -137,6 +137,8 @@ class GraphQLView(GraphQL[Context, None]):
             response = await self.run(request)
         except HTTPException as error:
             response = _refusal(error)
+        except ClientDisconnect:
+            return Response(status_code=400)  # who sent half a request is gone, and nobody reads this
         if response.media_type == JSON:
             _as_accepted(request, response)
         return _kept(request, response)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from socket import create_connection
 from typing import Any
 
 import orjson
@@ -250,3 +252,18 @@ def test_of_several_operations_one_has_to_be_named(live: Server) -> None:
     named = {"query": document, "operationName": "A"}
     assert "errors" not in live.client.post("/graphql", json=named, headers=live.admin).json()
     assert live.graphql("{ teams { totalCount } }") == before
+
+
+def test_who_leaves_amid_a_request_is_no_failure_of_ours(
+    live: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # uvicorn keeps what it logs to itself.
+    monkeypatch.setattr(logging.getLogger("uvicorn"), "propagate", True)
+    with create_connection((live.client.base_url.host, live.client.base_url.port)) as connection:
+        head = "POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n"
+        connection.sendall(head.encode() + b'{"query": ')
+        # It has been read as far as it goes once another request, sent later, is answered.
+        assert live.graphql("{ version }")["data"]
+    for _ in range(3):
+        assert live.graphql("{ version }")["data"]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
