@@ -369,14 +369,35 @@ def _has_variables(value: ValueNode) -> bool:
     return False
 
 
+# As many listed values, or ordinary conditions, cost about what a scan of a month does.
+_VALUES: Final = 50
+_PLAIN: Final = 20
+
+
 def _conditions(where: object) -> int:
-    """Conditions of a filter that need a scan of their own: on properties, and on sessions by a cohort."""
+    """How many scans more a filter costs: one for each property and cohort in it, and some for all that is compared."""
+    own, plain, values = _tally(where)
+    return own + plain // _PLAIN + values // _VALUES
+
+
+def _tally(where: object) -> tuple[int, int, int]:
+    """(properties and cohorts, other conditions, listed values) in a filter."""
     if isinstance(where, list):
-        return sum(map(_conditions, where))
-    if not isinstance(where, Mapping):
-        return 0
-    own = sum(where.get(name) is not None for name in ("property", "cohort"))
-    return own + sum(_conditions(where.get(name)) for name in ("and", "or", "not"))
+        parts = [_tally(part) for part in where]
+        return sum(part[0] for part in parts), sum(part[1] for part in parts), sum(part[2] for part in parts)
+    own = plain = values = 0
+    for name, given in where.items() if isinstance(where, Mapping) else ():
+        if given is None:
+            continue
+        if name in ("and", "or", "not"):
+            inside = _tally(given)
+            own, plain, values = own + inside[0], plain + inside[1], values + inside[2]
+        elif name in ("property", "cohort"):
+            own += 1
+        elif isinstance(given, Mapping):
+            plain += len(given)
+            values += sum(len(listed) for listed in given.values() if isinstance(listed, list))
+    return own, plain, values
 
 
 def _length(value: object) -> int:

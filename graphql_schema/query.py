@@ -8,7 +8,7 @@ from typing import Annotated
 import strawberry
 
 from app import auth, websites
-from app.stats.filters import MAX_COHORTS, MAX_CONDITIONS
+from app.stats.filters import MAX_COHORTS, MAX_CONDITIONS, MAX_VALUES
 from app.stats.period import MAX_BUCKETS
 from graphql_schema import filters, inputs, sizes
 from graphql_schema.connections import MAX_PAGE, After, Connection, First
@@ -38,6 +38,7 @@ class Limits:
     max_buckets: int = strawberry.field(description="Buckets of a series.")
     max_nodes: int = strawberry.field(description="Rows of a page, `first`.")
     max_dimensions: int = strawberry.field(description="Dimensions of a breakdown, `by`.")
+    max_filter_values: int = strawberry.field(description="Values of all conditions of a filter, `where`.")
     max_conditions: int = strawberry.field(description="Conditions of a filter, `where`.")
     max_cohorts: int = strawberry.field(description="Cohorts of a filter, `where`.")
     max_values: int = strawberry.field(description="Values of one `in` or `notIn`.")
@@ -131,6 +132,7 @@ class Query(UserQueries, TeamQueries, SavedReportQueries):
             max_buckets=MAX_BUCKETS,
             max_nodes=MAX_PAGE,
             max_dimensions=inputs.MAX_DIMENSIONS,
+            max_filter_values=MAX_VALUES,
             max_conditions=MAX_CONDITIONS,
             max_cohorts=MAX_COHORTS,
             max_values=filters.MAX_VALUES,

@@ -25,6 +25,9 @@ from app.stats.regex import portable
 from app.tables import BOOLEAN, NUMBER, event, event_data
 
 MAX_CONDITIONS: Final = 200
+# Of all conditions together: each is bound for itself, in every part of a statement that filters, and PostgreSQL binds
+# 65,535 at the most.
+MAX_VALUES: Final = 2000
 MAX_DEPTH: Final = 20
 MAX_PATTERNS: Final = 10
 # Each reads the events of a period of its own.
@@ -152,6 +155,8 @@ def condition(where: Filter | None, data: ColumnElement[bool] | None = None) -> 
     ):
         if len(found) > most:
             raise Invalid(f"A filter has at most {most} {things}", field="where")
+    if sum(len(one.values) for one in leaves if isinstance(one, Condition)) > MAX_VALUES:
+        raise Invalid(f"A filter has at most {MAX_VALUES} values", field="where")
     return _expression(where, sa.true() if data is None else data)
 
 

@@ -115,6 +115,9 @@ def test_filters_that_look_elsewhere_cost_a_scan_each() -> None:
         ({"country": {"eq": "DE"}}, 1),
         (held, 2),
         ({"or": [held, {"not": held}, {"and": [{"cohort": "x"}, {"path": {"eq": "/"}}]}]}, 4),
+        ({"path": {"in": ["/"] * 49}}, 1),
+        ({"path": {"in": ["/"] * 50}, "not": {"title": {"notIn": ["x"] * 100}}}, 4),
+        ({"and": [{"path": {"contains": "x", "isSet": True}}] * 20}, 3),
     ):
         assert price(document, w=where) == 2 + 3 + 5 * factor
 

@@ -9,6 +9,7 @@ from app.stats.fields import DIMENSIONS, FIELDS
 from app.stats.filters import (
     MAX_CONDITIONS,
     MAX_DEPTH,
+    MAX_VALUES,
     And,
     Condition,
     Filter,
@@ -20,6 +21,7 @@ from app.stats.filters import (
 )
 
 GOOD = Condition("path", Operator.EQ, ("/",))
+LISTED = Condition("path", Operator.IN, tuple(map(str, range(MAX_VALUES // 2))))
 
 
 def nested(depth: int) -> Filter:
@@ -58,6 +60,7 @@ def test_fields() -> None:
         (Property(None, "a", "lt", float("inf")), "property"),
         (And((GOOD, Or((Not(Condition("x", Operator.EQ, ("",))),)))), "x"),
         (And((GOOD,) * (MAX_CONDITIONS + 1)), "where"),
+        (Or((LISTED, LISTED, GOOD)), "where"),
         (nested(MAX_DEPTH + 1), "where"),
         (nested(100_000), "where"),
     ],
@@ -68,7 +71,9 @@ def test_what_makes_no_sense_is_refused(where: Filter, field: str) -> None:
     assert refused.value.field == field
 
 
-@pytest.mark.parametrize("where", [None, And(()), Or(()), nested(MAX_DEPTH), And((GOOD,) * MAX_CONDITIONS)])
+@pytest.mark.parametrize(
+    "where", [None, And(()), Or(()), nested(MAX_DEPTH), And((GOOD,) * MAX_CONDITIONS), Or((LISTED, LISTED))]
+)
 def test_what_is_not_too_large_is_taken(where: Filter | None) -> None:
     assert str(condition(where)) != ""
 
