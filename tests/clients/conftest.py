@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,12 +18,11 @@ from typing import Any
 import pytest
 
 from app.auth import STOCK_ADMIN_ID
-from tests.clients.install import install_with, installed, need_npm
+from tests.clients.install import install_with, installed, npm
 from tests.server import SECRET, Server
 
 HERE = Path(__file__).parent
 CONSTRAINTS = HERE.parent.parent / "constraints.txt"
-NPM_FILES = ("package.json", "package-lock.json", ".npmrc")
 
 
 class Running:
@@ -95,15 +93,7 @@ def cache(pytestconfig: pytest.Config) -> Path:
 @pytest.fixture(scope="session")
 def npm_clients(cache: Path) -> Path:
     """The npm clients with `run.mjs` beside them. Skips without Node and npm, but CI must have them."""
-    need_npm()
-
-    def install(target: Path) -> None:
-        target.mkdir()
-        for name in (*NPM_FILES, "run.mjs"):
-            shutil.copy(HERE / name, target)
-        install_with(["npm", "ci"], target)
-
-    return installed(cache, "npm", [HERE / name for name in (*NPM_FILES, "run.mjs")], install)
+    return npm(cache, "npm", HERE, "run.mjs")
 
 
 @pytest.fixture(scope="session")

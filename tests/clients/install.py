@@ -49,15 +49,15 @@ def need_npm() -> None:
         lacking(f"not on the PATH: {', '.join(missing)}")
 
 
-def npm(cache: Path, name: str, folder: Path) -> Path:
-    """A directory with the `node_modules` that a folder's lock file names."""
+def npm(cache: Path, name: str, folder: Path, *beside: str) -> Path:
+    """A directory with the `node_modules` that a folder's lock file names, and the files of the folder that go beside."""
     need_npm()
-    locked = [folder / file for file in ("package.json", "package-lock.json", ".npmrc")]
+    files = [folder / file for file in ("package.json", "package-lock.json", ".npmrc", *beside)]
 
     def install(target: Path) -> None:
         target.mkdir()
-        for file in locked:
+        for file in files:
             shutil.copy(file, target)
         install_with(["npm", "ci"], target)
 
-    return installed(cache, name, locked, install)
+    return installed(cache, name, files, install)

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.clients import install
 from tests.clients.conftest import Running
+from tests.clients.install import npm
 from tests.following import eventually
 from tests.graphql_schema.test_subscriptions import ACTIVE, DAY, EVENTS, TOTALS, ago, live_of
 from tests.populate import A, happening, populate, view
 from tests.server import Server
 
 HERE = Path(__file__).parent
-FILES = ("package.json", "package-lock.json", ".npmrc", "run.mjs")
 
 
 @pytest.fixture(scope="module")
 def installed(cache: Path) -> Path:
     """The clients with `run.mjs` beside them. Skips without Node and npm, but CI must have them."""
-    install.need_npm()
-
-    def put(target: Path) -> None:
-        target.mkdir()
-        for name in FILES:
-            shutil.copy(HERE / name, target)
-        install.install_with(["npm", "ci"], target)
-
-    return install.installed(cache, "live", [HERE / name for name in FILES], put)
+    return npm(cache, "live", HERE, "run.mjs")
 
 
 @pytest.fixture(scope="module", params=["graphql-ws", "graphql-sse"])

@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from tests.clients import install
 from tests.clients.conftest import Running
+from tests.clients.install import npm
 from tests.server import Server
 
 HERE = Path(__file__).parent
-FILES = ("package.json", "package-lock.json", ".npmrc", "run.mjs")
 
 
 @pytest.fixture(scope="module")
 def installed(cache: Path) -> Path:
     """The clients with `run.mjs` beside them. Skips without Node and npm, but CI must have them."""
-    install.need_npm()
-
-    def put(target: Path) -> None:
-        target.mkdir()
-        for name in FILES:
-            shutil.copy(HERE / name, target)
-        install.install_with(["npm", "ci"], target)
-
-    return install.installed(cache, "persisted", [HERE / name for name in FILES], put)
+    return npm(cache, "persisted", HERE, "run.mjs")
 
 
 @pytest.fixture(params=["POST", "GET"])
