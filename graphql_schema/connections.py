@@ -11,11 +11,9 @@ import strawberry
 
 from app.errors import Invalid
 from app.paging import Window
-from graphql_schema.types import Int64, PageInfo, from_cursor, page_size, to_cursor
+from graphql_schema.types import FOREIGN, Int64, PageInfo, from_cursor, page_size, to_cursor
 
 MAX_PAGE = 100
-
-FOREIGN: Final = "This cursor does not belong to this connection"
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -23,7 +23,6 @@ from app.stats.events import count_events, events
 from app.stats.filters import Condition, Operator
 from graphql_schema.connections import (
     AT_TIME,
-    FOREIGN,
     After,
     Connection,
     First,
@@ -39,7 +38,7 @@ from graphql_schema.filters import StringFilter, to_conditions
 from graphql_schema.inputs import to_text
 from graphql_schema.scoped import Listed, Scoped
 from graphql_schema.selection import selected
-from graphql_schema.types import Int64, resolved
+from graphql_schema.types import FOREIGN, Int64, resolved
 
 T = TypeVar("T")
 

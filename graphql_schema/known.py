@@ -14,7 +14,7 @@ from graphql import ASTValidationRule, DocumentNode, GraphQLError, GraphQLSchema
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from graphql_schema.cost import Plans
+from graphql_schema.plans import Plans
 from graphql_schema.sizes import MAX_ERRORS, structure_errors
 
 # Characters of a document that is kept, and of all that are: a tree takes up to 170 bytes for each.

@@ -129,16 +129,14 @@ class Metered(SchemaExtension):
         balance = self._buckets.take(caller, cost)
         if balance.retry_after:
             told = f"The operation costs {cost} points and you have {balance.remaining} left"
-            return GraphQLError(
+            return refusal(
+                "rate-limit",
                 told,
-                extensions={
-                    "code": "rate-limit",
-                    "status": 429,
-                    "cost": cost,
-                    "remaining": balance.remaining,
-                    "limit": self._buckets.size,
-                    "retryAfter": balance.retry_after,
-                },
+                status=429,
+                cost=cost,
+                remaining=balance.remaining,
+                limit=self._buckets.size,
+                retryAfter=balance.retry_after,
             )
         asked.root_value = self._meter = Meter(quote, caller, self._buckets, balance)
         return None

@@ -35,7 +35,7 @@ from graphql_schema.context import Context, open_context
 from graphql_schema.graphiql_page import graphiql_response, graphiql_routes
 from graphql_schema.media import EVENT_STREAM, GRAPHQL_JSON, JSON, chosen_type, refused_with
 from graphql_schema.schema import make_schema
-from graphql_schema.sockets import MOST_OPERATIONS, SocketHandler
+from graphql_schema.sockets import SocketHandler
 
 _HANDSHAKE: Final = timedelta(seconds=10)
 _HEADERS: Final = {
@@ -114,7 +114,6 @@ class GraphQLView(GraphQL[Context, None]):
             # The legacy protocol lets a client run operations before it has said who it is.
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             connection_init_wait_timeout=_HANDSHAKE,
-            max_subscriptions_per_connection=MOST_OPERATIONS,
             graphql_ide="graphiql" if settings.graphiql else None,
         )
         self._path = path

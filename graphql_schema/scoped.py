@@ -17,9 +17,9 @@ from app.paging import Window
 from app.stats.period import Period
 from app.stats.questions import Question
 from app.stats.scope import Scope
-from graphql_schema.connections import FOREIGN, MAX_PAGE, Kind, position
+from graphql_schema.connections import MAX_PAGE, Kind, position
 from graphql_schema.context import Info
-from graphql_schema.types import page_size, to_cursor
+from graphql_schema.types import FOREIGN, page_size, to_cursor
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from graphql import (
     BooleanValueNode,
+    DirectiveNode,
     FieldNode,
     FragmentSpreadNode,
     InlineFragmentNode,
-    SelectionNode,
     SelectionSetNode,
+    ValueNode,
     VariableNode,
 )
 
@@ -39,7 +41,7 @@ def _below(info: Info, fields: Iterable[FieldNode]) -> list[FieldNode]:
 
 def _fields(info: Info, selections: SelectionSetNode, seen: set[str]) -> Iterator[FieldNode]:
     for node in selections.selections:
-        if not _included(info, node):
+        if not included(node.directives or (), info.variable_values):
             continue
         if isinstance(node, FieldNode):
             yield node
@@ -50,15 +52,23 @@ def _fields(info: Info, selections: SelectionSetNode, seen: set[str]) -> Iterato
             yield from _fields(info, info._raw_info.fragments[node.name.value].selection_set, seen)
 
 
-def _included(info: Info, node: SelectionNode) -> bool:
-    for directive in node.directives or ():
-        if directive.name.value in ("skip", "include"):
-            (argument,) = directive.arguments or ()  # both directives have the one argument `if`
-            condition = argument.value
-            if isinstance(condition, VariableNode):
-                given = bool(info.variable_values.get(condition.name.value))
-            else:
-                given = isinstance(condition, BooleanValueNode) and condition.value
-            if given != (directive.name.value == "include"):
-                return False
+def included(directives: Iterable[DirectiveNode], variables: Mapping[str, Any]) -> bool:
+    """Whether a node with these directives is executed, where variables have these values."""
+    for directive in directives:
+        condition = condition_of(directive)
+        if condition is None:
+            continue
+        if isinstance(condition, VariableNode):
+            given = bool(variables.get(condition.name.value))
+        else:
+            given = isinstance(condition, BooleanValueNode) and condition.value
+        if given != (directive.name.value == "include"):
+            return False
     return True
+
+
+def condition_of(directive: DirectiveNode) -> ValueNode | None:
+    """What a @skip or @include depends on, None for other directives."""
+    if directive.name.value not in ("skip", "include") or not directive.arguments:
+        return None
+    return directive.arguments[0].value  # both directives have the one argument `if`

@@ -30,9 +30,9 @@ MAX_MESSAGE: Final = 1000
 _MAX_DIGITS: Final = 400  # the largest Float has 309
 
 
-def refusal(code: str, message: str, **numbers: int) -> GraphQLError:
+def refusal(code: str, message: str, *, status: int = 400, **numbers: int) -> GraphQLError:
     """The error for a request that is too large in some way."""
-    return GraphQLError(message, extensions={"code": code, "status": 400, **numbers})
+    return GraphQLError(message, extensions={"code": code, "status": status, **numbers})
 
 
 def length_error(query: str | None) -> GraphQLError | None:

@@ -27,6 +27,9 @@ Int64 = NewType("Int64", int)
 LocalDateTime = NewType("LocalDateTime", dt.datetime)
 Data = NewType("Data", object)
 
+# What is said of a cursor that a list did not hand out.
+FOREIGN: Final = "This cursor does not belong to this connection"
+
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.]\d{1,9})?)?(Z|[+-]\d\d:\d\d)?)?")
 
 
@@ -154,7 +157,7 @@ def from_cursor(text: str, kinds: Sequence[type | tuple[type, ...]]) -> list[Any
     except (binascii.Error, ValueError):
         key = None
     if not isinstance(key, list) or len(key) != len(kinds) or not all(map(_fits, key, kinds)):
-        raise Invalid("This cursor does not belong to this connection", field="after")
+        raise Invalid(FOREIGN, field="after")
     return key
 
 

@@ -22,7 +22,7 @@ from app.paging import Key, Window
 from app.stats.event_rows import Datum, EventRow, data_of, event_rows
 from app.stats.filters import Filter, condition
 from app.stats.measures import Summary, whole
-from app.stats.period import Last, Period, last
+from app.stats.period import SLIDING, Last, Period, last
 from app.stats.queries import ACTIVE, active_visitors, summary
 from app.stats.scope import Scope, open_scope
 from app.stats.zones import UTC, local_day
@@ -30,10 +30,6 @@ from app.stored import MOST, Stored
 from app.tables import event
 
 _OLDEST_FIRST: Final = (Key(event.c.created_at), Key(event.c.event_id))
-_HOURS: Final[Mapping[Last, dt.timedelta]] = {
-    Last.HOUR: dt.timedelta(hours=1),
-    Last.HOURS_24: dt.timedelta(hours=24),
-}
 _DAY: Final = dt.timedelta(days=1)
 MOST_READ: Final = 3 * MOST
 
@@ -167,7 +163,7 @@ def follow_events(ctx: Ctx, website_id: UUID, where: Filter | None, with_data: b
 
 def _until(ctx: Ctx, scope: Scope, sliding: Sliding) -> dt.datetime | None:
     """When the totals of a sliding period may be others though nothing is stored."""
-    length = _HOURS.get(sliding.name)
+    length = SLIDING.get(sliding.name)
     if length is None:
         tomorrow = ctx.now.astimezone(sliding.zone).date() + _DAY
         leaves: dt.datetime | None = local_day(tomorrow, sliding.zone)[0]

@@ -17,7 +17,7 @@ from app.errors import Invalid
 from app.sql import shifted, truncated
 from app.stats.zones import local_day, spans, time_zone
 
-__all__ = ["ALL_TIME", "MAX_BUCKETS", "Last", "Period", "Unit", "last", "local_day", "time_zone"]
+__all__ = ["ALL_TIME", "MAX_BUCKETS", "SLIDING", "Last", "Period", "Unit", "last", "local_day", "time_zone"]
 
 # More buckets than a chart can show; a minute-wise year would be half a million.
 MAX_BUCKETS: Final = 2000
@@ -196,7 +196,8 @@ _FIRST_DAY: Final[Mapping[Last, Callable[[dt.date], dt.date]]] = {
     Last.THIS_MONTH: lambda today: today.replace(day=1),
     Last.THIS_YEAR: lambda today: today.replace(month=1, day=1),
 }
-_HOURS: Final[Mapping[Last, int]] = {Last.HOUR: 1, Last.HOURS_24: 24}
+# What slides with every moment rather than with the days.
+SLIDING: Final[Mapping[Last, dt.timedelta]] = {Last.HOUR: _HOUR, Last.HOURS_24: 24 * _HOUR}
 
 
 def last(which: Last, now: dt.datetime, zone: ZoneInfo) -> Period:
@@ -206,8 +207,8 @@ def last(which: Last, now: dt.datetime, zone: ZoneInfo) -> Period:
     local calendar days up to now, today included: DAYS_7 begins at the midnight six days before today's, MONTHS_12
     with the first of the month eleven months ago, THIS_WEEK on Monday.
     """
-    if which in _HOURS:
-        return Period(now - _HOURS[which] * _HOUR, now, zone)
+    if which in SLIDING:
+        return Period(now - SLIDING[which], now, zone)
     today = now.astimezone(zone).date()
     if which is Last.YESTERDAY:
         return Period(*local_day(today - _DAY, zone), zone)

@@ -19,7 +19,7 @@ from app.stats.filters import checked
 from app.stats.measures import MEASURES, Summary, whole
 from app.stats.period import Unit
 from app.stats.plan import answer
-from app.stats.questions import BreakdownRow, OverTime, Ranking, Series, Totals, counted_by
+from app.stats.questions import BreakdownRow, OverTime, Ranking, Series, Totals
 from app.stats.scope import Scope
 from app.tables import event
 
@@ -47,11 +47,6 @@ def series(
 def breakdown(ctx: Ctx, scope: Scope, by: Sequence[str], **more: Any) -> list[BreakdownRow]:
     """The measures of each value, or each combination of values, as `Ranking`, whose other fields `more` gives."""
     return answer(ctx, Ranking(scope, tuple(by), **more))
-
-
-def visitors_of(ctx: Ctx, scope: Scope, by: Sequence[str] = ()) -> int:
-    """All visitors that a breakdown by these dimensions counts: what a row's visitors are a share of."""
-    return answer(ctx, Totals(scope, ("visitors",), counted_by(tuple(by)))).visitors
 
 
 def channels(ctx: Ctx, scope: Scope) -> list[tuple[str, int]]:

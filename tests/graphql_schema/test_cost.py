@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.settings import Settings
-from graphql_schema.cost import Plans, Quote
+from graphql_schema.cost import Quote
+from graphql_schema.plans import Plans
 from graphql_schema.prices import CHANGE, PRICES, Price
 from graphql_schema.schema import make_schema
 
