@@ -66,14 +66,17 @@ def _cgroup_words(name: str) -> list[str]:
 
 def accounts_engine(settings: Settings) -> Engine:
     """The engine of users, websites and all that is edited."""
-    engine = sa.create_engine(settings.accounts_url, pool_pre_ping=True, hide_parameters=True)
+    url = make_url(settings.accounts_url)
+    # A file does not hang up.
+    embedded = url.get_backend_name() == "sqlite"
+    engine = sa.create_engine(url, pool_pre_ping=not embedded, hide_parameters=True)
 
     @sa_event.listens_for(engine, "before_cursor_execute")
     def _count(*_: Any) -> None:
         if work := WORK.get():
             work.account_statements += 1
 
-    if engine.dialect.name == "sqlite":
+    if embedded:
 
         @sa_event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
@@ -100,7 +103,12 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
     if url.get_backend_name() != "duckdb":
         size = settings.read_threads + 2
         engine = sa.create_engine(
-            url, pool_pre_ping=True, pool_size=size, max_overflow=4, hide_parameters=True
+            url,
+            pool_pre_ping=True,
+            pool_size=size,
+            max_overflow=4,
+            hide_parameters=True,
+            skip_autocommit_rollback=True,
         )
         sa_event.listen(engine, "connect", _prepare_for_questions(settings.statement_timeout))
         return engine
@@ -163,6 +171,7 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
         pool_size=settings.read_threads + 2,
         max_overflow=4,
         hide_parameters=True,
+        skip_autocommit_rollback=True,
     )
 
 
@@ -225,7 +234,7 @@ class EventStore:
         if work := WORK.get():
             work.questions.append(statement)
         try:
-            with self.engine.connect() as connection, self._within_time(connection):
+            with self._asking() as connection, self._within_time(connection):
                 return list(connection.execute(statement).all())
         except sa.exc.DataError as error:
             log.warning("a value that the event store cannot work with", exc_info=error)
@@ -234,6 +243,10 @@ class EventStore:
             if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
                 raise self._too_slow() from error
             raise Unavailable("The event store does not answer") from error
+
+    def _asking(self) -> sa.Connection:
+        """A connection for one statement, which is a transaction by itself: beginning one and ending it is work too."""
+        return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def _within_time(self, connection: sa.Connection) -> Iterator[None]:
