@@ -19,11 +19,12 @@ from sqlalchemy.engine import Engine, Row, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Invalid, Unavailable
+from app.folding import fold_json
 from app.listen import Listener, notify
 from app.settings import Settings
 from app.sql import insert_json
 from app.stored import Stored, stored
-from app.tables import DATA_TABLES, applied_batch, event, metadata
+from app.tables import DATA_TABLES, WEBSITE_TABLES, applied_batch, event, metadata
 from app.watchdog import WATCHDOG
 from app.work import WORK
 
@@ -295,6 +296,8 @@ class EventStore:
             for table in DATA_TABLES:
                 if text := rows.get(table.name):
                     connection.execute(insert_json(table), {"rows": text, "stored_in": number})
+            if text := rows.get(event.name):
+                connection.execute(fold_json(), {"rows": text, "stored_in": number})
             mine = applied_batch.c.journal_id == journal_id
             mark = {"batch": batch, "stored_in": number}
             if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
@@ -324,7 +327,7 @@ class EventStore:
         self.wait_until_settled()
         with self._writing, self.engine.begin() as connection:
             without_limit(connection)
-            for table in DATA_TABLES:
+            for table in WEBSITE_TABLES:
                 connection.execute(table.delete().where(table.c.website_id == website_id))
             if not self.embedded:
                 notify(connection, [Stored(website_id)])
