@@ -226,17 +226,19 @@ class EventStore:
         """Whether the store is a file of this process, which alone may write it."""
         return self.engine.dialect.name == "duckdb"
 
-    def rows(self, statement: sa.Executable) -> list[Row[*tuple[Any, ...]]]:
-        """All rows of a select that sees every event acknowledged before the call.
+    def rows(
+        self, statement: sa.Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
+    ) -> list[Row[*tuple[Any, ...]]]:
+        """All rows of a select, with these parameters, that sees every event acknowledged before the call.
 
         Raises Invalid for values that the store cannot work with, Unavailable when it does not answer in time.
         """
         self.wait_until_fresh()
         if work := WORK.get():
-            work.questions.append(statement)
+            work.questions.append(statement.params(values) if values else statement)
         try:
             with self._asking() as connection, self._within_time(connection):
-                return list(connection.execute(statement).all())
+                return list(connection.execute(statement, values).all())
         except sa.exc.DataError as error:
             log.warning("a value that the event store cannot work with", exc_info=error)
             raise Invalid("The event store cannot work with a value of this question") from error
