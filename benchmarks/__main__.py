@@ -17,6 +17,7 @@ from benchmarks.dashboards import dashboards
 from benchmarks.figures import Figure, table
 from benchmarks.machine import describe
 from benchmarks.run import Run, sized
+from benchmarks.statistics import statistics
 from benchmarks.stores import DUCKDB, POSTGRESQL, Stores
 
 
@@ -32,12 +33,17 @@ def data(run: Run) -> Iterator[Figure]:
 PARTS: Final[Mapping[str, Callable[[Run], Iterator[Figure]]]] = {
     "data": data,
     "dashboards": dashboards,
+    "statistics": statistics,
 }
 _ENGINES: Final = {"duckdb": (DUCKDB,), "postgresql": (POSTGRESQL,), "both": (DUCKDB, POSTGRESQL)}
 _SIZES: Final = (1_000_000, 3_000_000)
 _WIDTH: Final = 150
 
 
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.command()
 def main(
     only: Annotated[
         list[str] | None, typer.Option(help=f"A part: {', '.join(PARTS)}. May be given again. Default: all.")
@@ -95,4 +101,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    cli()

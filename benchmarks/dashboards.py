@@ -11,7 +11,7 @@ from uuid import UUID
 import httpx
 
 from benchmarks.figures import Figure
-from benchmarks.run import Run, sized
+from benchmarks.run import UMAMI_EVENTS, Run, sized
 from benchmarks.stores import Store, client
 from benchmarks.timing import checked, medians
 
@@ -21,7 +21,6 @@ _AT_ONCE: Final = 8
 # Periods up to the end of the traffic → what Umami 3.1 took on PostgreSQL 15 for 14 calls, in ms, of 3.1 M events.
 PERIODS: Final = {"1 day": 1_100, "30 days": 4_400, "365 days": 44_000}
 DAYS: Final = {name: dt.timedelta(days=int(name.split()[0])) for name in PERIODS}
-_UMAMI_EVENTS: Final = 3_000_000
 
 # Kinds of REST's `metrics` → the same dimension in GraphQL.
 TABLES: Final = {
@@ -102,7 +101,7 @@ def dashboards(run: Run) -> Iterator[Figure]:
             for way, taken in asyncio.run(times(store, length)).items():
                 name = f"{sized(store)}, {period}, {way}"
                 yield Figure(name, store.engine, taken, "ms")
-                if store.traffic.events == _UMAMI_EVENTS:
+                if store.traffic.events == UMAMI_EVENTS:
                     yield Figure(f"{name} against Umami", store.engine, PERIODS[period] / taken, "×")
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from benchmarks.stores import DUCKDB, Store, Stores
 from benchmarks.traffic import Traffic
+
+# The size of the traffic on which Umami 3.1 was measured.
+UMAMI_EVENTS: Final = 3_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +22,16 @@ class Run:
     sizes: tuple[int, ...]
     full: bool = False
 
+    @property
+    def reference(self) -> Traffic:
+        """The traffic that is compared with Umami, or the largest smaller one where that is not among the sizes."""
+        return Traffic(max([size for size in self.sizes if size <= UMAMI_EVENTS], default=min(self.sizes)))
+
     def each(self) -> Iterator[Store]:
         """Every store and size; what is too large for a comparison with Umami is for DuckDB alone."""
         for engine in self.engines:
             for size in self.sizes:
-                if engine == DUCKDB or size <= 3_000_000:
+                if engine == DUCKDB or size <= UMAMI_EVENTS:
                     yield self.stores.filled(engine, Traffic(size))
 
 
