@@ -13,12 +13,17 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from benchmarks.collect import collect
 from benchmarks.dashboards import dashboards
 from benchmarks.figures import Figure, table
 from benchmarks.machine import describe
+from benchmarks.process import process
+from benchmarks.routes import routes
 from benchmarks.run import Run, sized
 from benchmarks.statistics import statistics
 from benchmarks.stores import DUCKDB, POSTGRESQL, Stores
+from benchmarks.subscribers import subscribers
+from benchmarks.websites import websites
 
 
 def data(run: Run) -> Iterator[Figure]:
@@ -34,9 +39,16 @@ PARTS: Final[Mapping[str, Callable[[Run], Iterator[Figure]]]] = {
     "data": data,
     "dashboards": dashboards,
     "statistics": statistics,
+    "routes": routes,
+    "collect": collect,
+    "process": process,
+    "subscribers": subscribers,
+    "websites": websites,
 }
 _ENGINES: Final = {"duckdb": (DUCKDB,), "postgresql": (POSTGRESQL,), "both": (DUCKDB, POSTGRESQL)}
 _SIZES: Final = (1_000_000, 3_000_000)
+_MANY: Final = 50_000_000
+_FULL: Final = ("websites",)
 _WIDTH: Final = 150
 
 
@@ -54,7 +66,7 @@ def main(
         typer.Option(help="A size of the traffic. May be given again. Default: 1 M and 3 M."),
     ] = None,
     full: Annotated[
-        bool, typer.Option("--full", help="10 M events and 50 M of 200 websites as well.")
+        bool, typer.Option("--full", help="10 M events as well, and 50 M of 200 websites.")
     ] = False,
     directory: Annotated[
         Path | None, typer.Option("--data", help="Keep the filled stores here, and use what is here already.")
@@ -64,9 +76,13 @@ def main(
     """Measure Dashi on both stores and hold the figures against their targets.
 
     Stores are filled with a year of traffic, the same rows every time. All servers are fresh processes on loopback
-    ports. Collecting needs wrk (Debian: apt-get install wrk).
+    ports. Collecting needs wrk (Debian: apt-get install wrk). What is measured how: benchmarks/README.md.
 
-        python -m benchmarks --only dashboards --store duckdb --events 3000000
+    Examples:
+
+        python -m benchmarks --json figures.json
+
+        python -m benchmarks --only dashboards --only statistics --store duckdb --events 3000000 --data /tmp/stores
     """
     for part in only or ():
         if part not in PARTS:
@@ -81,8 +97,9 @@ def main(
     with nullcontext(directory) if directory else tempfile.TemporaryDirectory() as scratch:
         stores = Stores(Path(scratch).resolve())
         try:
-            run = Run(stores, _ENGINES[store], sizes, full)
-            for part in only or PARTS:
+            many = max(events) if events else _MANY
+            run = Run(stores, _ENGINES[store], sizes, many, seconds, full)
+            for part in only or [name for name in PARTS if full or name not in _FULL]:
                 found[part] = []
                 for figure in PARTS[part](run):
                     progress.print(

@@ -304,7 +304,7 @@ _LABEL: Final = "CASE WHEN event_name <> '' THEN event_name ELSE url_path END"
 _STEPS: Final = 5
 _RETURNED: Final = 31
 _IN_PURCHASE: Final = f"event_name = '{PURCHASE}'"
-_REPORTS: Final = (
+REPORTS: Final = (
     _report(
         "funnel",
         {
@@ -503,5 +503,5 @@ STATISTICS: Final = (
     _SESSION_TOTALS,
     _WEEKLY,
     _PROPERTIES,
-    *_REPORTS,
+    *REPORTS,
 )

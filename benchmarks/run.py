@@ -15,12 +15,17 @@ UMAMI_EVENTS: Final = 3_000_000
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`sizes` are numbers of events, ascending; `full` adds what takes long."""
+    """`sizes` are numbers of events, ascending, and `many` is that of a store with many websites.
+
+    `seconds` is how long each load runs. `full` adds what takes long.
+    """
 
     stores: Stores
     engines: tuple[str, ...]
     sizes: tuple[int, ...]
-    full: bool = False
+    many: int
+    seconds: int
+    full: bool
 
     @property
     def reference(self) -> Traffic:

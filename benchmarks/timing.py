@@ -5,20 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+
+K = TypeVar("K")
 
 MOST = 7
 LEAST = 3
 
 
-async def medians(ways: Mapping[str, Callable[[], Awaitable[Any]]], seconds: float = 10) -> dict[str, float]:
+async def medians(ways: Mapping[K, Callable[[], Awaitable[Any]]], seconds: float = 10) -> dict[K, float]:
     """Median milliseconds of each way: taken by turns, so that what else the machine does meets all alike.
 
     Once for warming up, then at least LEAST and at most MOST times, as many as fit into so many seconds.
     """
-    taken: dict[str, list[float]] = {way: [] for way in ways}
+    taken: dict[K, list[float]] = {way: [] for way in ways}
     for ask in ways.values():
         await ask()
     until = time.perf_counter() + seconds
