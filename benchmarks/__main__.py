@@ -27,7 +27,7 @@ from benchmarks.websites import websites
 
 
 def data(run: Run) -> Iterator[Figure]:
-    """How fast the stores were filled, and their size on disk."""
+    """How fast stores are filled, and their size on disk in bytes an event."""
     for store in run.each():
         made = store.made
         yield Figure(f"{sized(store)}: events", store.engine, made.events)
@@ -45,74 +45,75 @@ PARTS: Final[Mapping[str, Callable[[Run], Iterator[Figure]]]] = {
     "subscribers": subscribers,
     "websites": websites,
 }
+# These take long, and run where they are asked for.
+_FULL_PARTS: Final = ("websites",)
 _ENGINES: Final = {"duckdb": (DUCKDB,), "postgresql": (POSTGRESQL,), "both": (DUCKDB, POSTGRESQL)}
 _SIZES: Final = (1_000_000, 3_000_000)
+_FULL_SIZES: Final = (*_SIZES, 10_000_000)
 _MANY: Final = 50_000_000
-_FULL: Final = ("websites",)
 _WIDTH: Final = 150
+_HELP: Final = f"""Measure Dashi on both stores and hold the figures against their targets.
 
+Stores are filled with a year of traffic, the same rows every time. Servers are fresh processes on loopback ports.
+Collecting needs wrk (Debian: apt-get install wrk). benchmarks/README.md says more.
+
+Parts:
+
+{"".join(f"* {name}: {(part.__doc__ or '').splitlines()[0]}\n\n" for name, part in PARTS.items())}
+Example:
+
+python -m benchmarks --only dashboards --only statistics --store duckdb --events 3000000 --data /tmp/stores
+"""
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@cli.command()
+@cli.command(help=_HELP)
 def main(
     only: Annotated[
-        list[str] | None, typer.Option(help=f"A part: {', '.join(PARTS)}. May be given again. Default: all.")
+        list[str] | None, typer.Option(help="A part. May be given again. Default: all but websites.")
     ] = None,
     store: Annotated[str, typer.Option(help=f"One of {', '.join(_ENGINES)}.")] = "both",
     events: Annotated[
         list[int] | None,
-        typer.Option(help="A size of the traffic. May be given again. Default: 1 M and 3 M."),
+        typer.Option(help="A size of the traffic. May be given again. Default: 1 M and 3 M; websites: 50 M."),
     ] = None,
+    seconds: Annotated[int, typer.Option(help="How long each load of collecting runs.")] = 15,
     full: Annotated[
-        bool, typer.Option("--full", help="10 M events as well, and 50 M of 200 websites.")
+        bool, typer.Option("--full", help="All parts, with 10 M events too: about an hour.")
     ] = False,
     directory: Annotated[
-        Path | None, typer.Option("--data", help="Keep the filled stores here, and use what is here already.")
+        Path | None, typer.Option("--data", help="Keep the filled stores here, and use those that are here.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
-    """Measure Dashi on both stores and hold the figures against their targets.
-
-    Stores are filled with a year of traffic, the same rows every time. All servers are fresh processes on loopback
-    ports. Collecting needs wrk (Debian: apt-get install wrk). What is measured how: benchmarks/README.md.
-
-    Examples:
-
-        python -m benchmarks --json figures.json
-
-        python -m benchmarks --only dashboards --only statistics --store duckdb --events 3000000 --data /tmp/stores
-    """
-    for part in only or ():
-        if part not in PARTS:
-            raise typer.BadParameter(f"one of {', '.join(PARTS)}", param_hint="--only")
+    if unknown := set(only or ()) - set(PARTS):
+        raise typer.BadParameter(f"no {min(unknown)}; there are {', '.join(PARTS)}", param_hint="--only")
     if store not in _ENGINES:
         raise typer.BadParameter(f"one of {', '.join(_ENGINES)}", param_hint="--store")
-    sizes = tuple(sorted(events or (*_SIZES, *([10_000_000] if full else []))))
-    progress, console = Console(stderr=True, width=_WIDTH), Console(width=_WIDTH)
+    sizes = sorted(events or (_FULL_SIZES if full else _SIZES))
+    progress = Console(stderr=True, width=_WIDTH)
     found: dict[str, list[Figure]] = {}
     if directory:
         directory.mkdir(parents=True, exist_ok=True)
     with nullcontext(directory) if directory else tempfile.TemporaryDirectory() as scratch:
         stores = Stores(Path(scratch).resolve())
+        many = sizes[-1] if events else _MANY
+        run = Run(stores, _ENGINES[store], tuple(sizes), many, seconds, full)
         try:
-            many = max(events) if events else _MANY
-            run = Run(stores, _ENGINES[store], sizes, many, seconds, full)
-            for part in only or [name for name in PARTS if full or name not in _FULL]:
-                found[part] = []
-                for figure in PARTS[part](run):
-                    progress.print(
-                        f"{part}: {figure.name}, {figure.store}: {figure.value:,.2f} {figure.unit}"
-                    )
-                    found[part].append(figure)
+            for name in only or [part for part in PARTS if full or part not in _FULL_PARTS]:
+                found[name] = []
+                for figure in PARTS[name](run):
+                    progress.print(f"{figure.store:10} {figure.name}: {figure.value:,.2f} {figure.unit}")
+                    found[name].append(figure)
         finally:
             stores.close()
     machine = describe()
+    console = Console(width=_WIDTH)
     console.print(machine)
     console.print(table(found))
     if json_file:
-        figures = {part: [one.as_json() for one in ones] for part, ones in found.items()}
+        figures = {name: [one.as_json() for one in ones] for name, ones in found.items()}
         at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         json_file.write_text(json.dumps({"at": at, "machine": machine, "figures": figures}, indent=2) + "\n")
 
