@@ -52,18 +52,17 @@ _SIZES: Final = (1_000_000, 3_000_000)
 _FULL_SIZES: Final = (*_SIZES, 10_000_000)
 _MANY: Final = 50_000_000
 _WIDTH: Final = 150
-_HELP: Final = f"""Measure Dashi on both stores and hold the figures against their targets.
-
-Stores are filled with a year of traffic, the same rows every time. Servers are fresh processes on loopback ports.
-Collecting needs wrk (Debian: apt-get install wrk). benchmarks/README.md says more.
-
-Parts:
-
-{"".join(f"* {name}: {(part.__doc__ or '').splitlines()[0]}\n\n" for name, part in PARTS.items())}
-Example:
-
-python -m benchmarks --only dashboards --only statistics --store duckdb --events 3000000 --data /tmp/stores
-"""
+_ABOUT: Final = [f"* {name}: {(part.__doc__ or '').partition(chr(10))[0]}" for name, part in PARTS.items()]
+_HELP: Final = "\n\n".join(
+    [
+        "Measure Dashi on both stores and hold the figures against their targets.",
+        "Stores are filled with a year of traffic, the same rows every time. Servers are fresh processes on loopback "
+        "ports. Collecting needs wrk (Debian: apt-get install wrk). benchmarks/README.md says more.",
+        "Parts:",
+        *_ABOUT,
+        "Example: python -m benchmarks --only dashboards --only statistics --store duckdb --events 3000000",
+    ]
+)
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
