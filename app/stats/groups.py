@@ -6,7 +6,7 @@ views and custom events in it), where whole visits are asked for `first_at` and 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,6 +17,9 @@ from app.stats.measures import OF_VISITS, Counted, aggregates
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, visit_part
 
 EVENT_TYPES: Final = {Counted.VIEWS: PAGE_VIEW, Counted.EVENTS: CUSTOM_EVENT, Counted.BOTH: None}
+
+# Times as many values as are asked for are measured before the others are looked at.
+_MEASURED_FIRST: Final = 4
 
 _OF_VIEWS: Final = OF_VISITS | {"pageviews"}
 
@@ -116,6 +119,46 @@ def measured(
     groups = (rows.c[column] for column in columns)
     query = sa.select(*by, *made).select_from(rows).where(*conditions).group_by(*groups)
     return query.having(_listed(rows, names, counted)) if listed else query
+
+
+def leading(
+    read: Callable[[], FromClause],
+    key: tuple[str, str],
+    names: Collection[str],
+    counted: Counted,
+    order_by: str,
+    most: int,
+    called: str,
+) -> Select[Any]:
+    """As `measured` with `listed`, of all values that may be among the first `most` by visitors or visits.
+
+    To tell sessions apart takes long, to count events does not, and no value has more visitors or visits than events.
+    So the values with most events are measured, and of the others only those with as many events as the last of the
+    first `most` has visitors: hardly ever any. (Fagin, Lotem and Naor call this a threshold algorithm, 2003.)
+
+    `read` gives a relation of events, each time another unless it is to be read once only; `key` is what the key is
+    called and its column; `called` tells parts of the statement from those of others.
+    """
+    name, column = key
+
+    def chosen(values: Select[Any]) -> Select[Any]:
+        rows = read()
+        return measured(rows, {name: column}, names, counted, [rows.c[column].in_(values)], listed=True)
+
+    rows = read()
+    bound = sa.func.count().filter(counted.present(rows)).label("bound")
+    bounds = sa.select(rows.c[column].label(name), bound).group_by(rows.c[column]).cte(f"{called}_bounds")
+    begun = sa.select(bounds.c[name]).order_by(bounds.c.bound.desc()).limit(_MEASURED_FIRST * most)
+    begun_with = sa.select(begun.cte(f"{called}_begun_with"))
+    first = chosen(begun_with).cte(f"{called}_first")
+    best = (
+        sa.select(first.c[order_by].label("best")).order_by(first.c[order_by].desc()).limit(most).subquery()
+    )
+    # Fewer than are asked for: then every value belongs to the answer.
+    least = sa.select(sa.case((sa.func.count() < most, 0), else_=sa.func.min(best.c.best))).scalar_subquery()
+    others = sa.select(bounds.c[name]).where(bounds.c.bound >= least, bounds.c[name].not_in(begun_with))
+    found = sa.union_all(sa.select(first), chosen(others)).subquery()
+    return sa.select(*found.c)
 
 
 def _visitors(

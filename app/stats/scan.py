@@ -30,6 +30,8 @@ from app.tables import event, event_data, visit_part
 
 # Each takes some 100 KB, and a dashboard is three.
 _KEPT: Final = 256
+# Of more, most would have to be measured anyway.
+_MOST_LED: Final = 50
 
 _SITE: Final = "website_id"
 _HAS_REFERRER: Final = "has_referrer"
@@ -138,6 +140,20 @@ class Ranked:
         return counted_by(self.by)
 
     @property
+    def is_led(self) -> bool:
+        """Whether few of many values are asked for, of which each session has several: those of pages.
+
+        What has few values is measured as a whole in the time that it takes to find out which of them lead.
+        """
+        return (
+            self.by in (("path",), ("title",))
+            and self.order_by in ("visitors", "visits")
+            and self.search is None
+            and self.after is None
+            and 0 < self.limit + self.offset <= _MOST_LED
+        )
+
+    @property
     def columns(self) -> Sequence[str]:
         """The columns of `event` that it is by."""
         return (
@@ -224,7 +240,7 @@ def statement(shape: Shape) -> Select[Any]:
         found = groups.edges(of_scope, _filter(shape), arm.names, last=last)
         return _shaped(shape, 0, found.subquery("edges"))
     rows = _rows(shape)
-    arms = [_shaped(shape, number, _found(shape, arm, rows)) for number, arm in enumerate(shape.arms)]
+    arms = [_shaped(shape, number, _found(shape, number, rows)) for number in range(len(shape.arms))]
     if len(arms) == 1:
         return arms[0]
     # An arm has an order and a limit of its own, which a union does not take as they are.
@@ -304,22 +320,12 @@ def _keys(shape: Shape, source: Source) -> dict[str, ColumnElement[Any]]:
     return keys
 
 
-def _found(shape: Shape, arm: Arm, rows: FromClause) -> Subquery:
+def _found(shape: Shape, number: int, rows: FromClause) -> Subquery:
     """The measures of an arm by website (of several), and by `at` or `key_0`, `key_1` …"""
-    conditions: list[ColumnElement[bool]] = []
-    if shape.split:
-        conditions.append(rows.c[f"in_{arm.span}"])
+    arm = shape.arms[number]
+    conditions = _of_arm(shape, arm, rows)
     sites = {_SITE: _SITE} if shape.many else {}
     form = arm.form
-    if isinstance(form, Ranked) and "referrer" in form.by:
-        conditions.append(rows.c[_HAS_REFERRER])
-    # Of events of all types that were read for others, those that an arm has no use for.
-    if shape.event_type is None:
-        match arm.event_type:
-            case tables.PAGE_VIEW:
-                conditions.append(rows.c.views > 0)
-            case tables.CUSTOM_EVENT:
-                conditions.append(rows.c.events > 0)
     match form:
         case Overall():
             found = groups.measured(rows, sites, arm.names, form.counted, conditions)
@@ -328,10 +334,36 @@ def _found(shape: Shape, arm: Arm, rows: FromClause) -> Subquery:
             found = groups.measured(rows, {**sites, "at": at}, arm.names, conditions=conditions)
         case Ranked(by=(fields.CHANNEL,)):
             found = by_channel(rows, sites, arm.names, conditions)
+        case Ranked() if not shape.many and form.is_led:
+
+            def read() -> Subquery:
+                # What arms share is read once. Alone, an engine does better to read the one column again.
+                again = _rows(shape) if len(shape.arms) == 1 else rows
+                return sa.select(again).where(*_of_arm(shape, arm, again)).subquery()
+
+            key, most = ("key_0", form.columns[0]), form.limit + form.offset
+            found = groups.leading(read, key, arm.names, form.counted, form.order_by, most, f"arm_{number}")
         case Ranked():
-            keys = {f"key_{number}": name for number, name in enumerate(form.columns)}
+            keys = {f"key_{place}": name for place, name in enumerate(form.columns)}
             found = groups.measured(rows, {**sites, **keys}, arm.names, form.counted, conditions, listed=True)
     return found.subquery("found")
+
+
+def _of_arm(shape: Shape, arm: Arm, rows: FromClause) -> list[ColumnElement[bool]]:
+    """The conditions of the rows that an arm is about."""
+    conditions: list[ColumnElement[bool]] = []
+    if shape.split:
+        conditions.append(rows.c[f"in_{arm.span}"])
+    if isinstance(arm.form, Ranked) and "referrer" in arm.form.by:
+        conditions.append(rows.c[_HAS_REFERRER])
+    # Of events of all types that were read for others, those that an arm has no use for.
+    if shape.event_type is None:
+        match arm.event_type:
+            case tables.PAGE_VIEW:
+                conditions.append(rows.c.views > 0)
+            case tables.CUSTOM_EVENT:
+                conditions.append(rows.c.events > 0)
+    return conditions
 
 
 def _shaped(shape: Shape, number: int, found: Subquery) -> Select[Any]:
