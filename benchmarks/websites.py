@@ -26,7 +26,7 @@ def websites(run: Run) -> Iterator[Figure]:
     yield Figure(f"{size}: events of the one", DUCKDB, alone.made.events)
     for period in DAYS:
         found = asyncio.run(_times({"alone": alone, "among": among}, period))
-        for way in {way for way, _ in found}:
+        for way in dict.fromkeys(way for way, _ in found):
             name = f"{size}, {period}, {way}"
             yield Figure(f"{name}: alone", DUCKDB, found[way, "alone"], "ms")
             yield Figure(f"{name}: among all", DUCKDB, found[way, "among"], "ms")
