@@ -133,6 +133,24 @@ revenue = sa.Table(
     _text("country"),
 )
 
+# Events folded into as few rows as most questions need: a row for those of one visit within one half-hour of UTC, with the
+# attributes of the session. Each write adds rows for its own events (`app.folding`), so several rows may be of the same
+# visit, half-hour and attributes: they add up. It is what `event` says in other words, and holds nothing of its own.
+visit_part = sa.Table(
+    "visit_part",
+    metadata,
+    _id("website_id"),
+    _id("session_id"),
+    _id("visit_id"),
+    sa.Column("half_hour", UTC, nullable=False),
+    _stored_in(),
+    sa.Column("first_at", UTC),  # first and last page view; NULL without any
+    sa.Column("last_at", UTC),
+    sa.Column("views", sa.Integer, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    *(_text(name) for name in SESSION_COLUMNS),
+)
+
 # How far each journal has been applied, written in the same transaction as the rows: exactly once across crashes.
 # `stored_in` is the number of that write. Writes take turns, so what a reader finds stored has the numbers up to the
 # greatest it sees here, all of them.
@@ -146,3 +164,6 @@ applied_batch = sa.Table(
 
 # The tables that hold a website's data, in the order the journal carries them.
 DATA_TABLES: Final = (event, event_data, session_data, revenue)
+
+# Whatever there is of a website.
+WEBSITE_TABLES: Final = (*DATA_TABLES, visit_part)

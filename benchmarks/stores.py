@@ -21,7 +21,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from app import websites
-from app.db import events_engine
+from app.db import events_engine, without_limit
+from app.folding import fold_all
 from app.main import open_runtime
 from app.settings import Settings
 from benchmarks.traffic import DETAILS, EVENTS, Traffic, slices
@@ -169,6 +170,8 @@ class Store:
 
 def derive(connection: sa.Connection) -> None:
     """Fill the tables that the store derives from the rows of `event`, in one transaction."""
+    without_limit(connection)
+    fold_all(connection)
 
 
 def sort_closed(connection: sa.Connection) -> None:

@@ -5,6 +5,9 @@ attributes of sessions, or anything else that stands on an event. A scan is one 
 questions needs are read once, folded into visits or sessions where that leaves fewer rows, and each question is an arm
 that reads those rows. Questions about several websites, and about several periods, share a scan as well. Entry and exit
 pages look at whole visits: each is a scan of its own.
+
+Where nothing is asked that only events tell, whole half-hours are read from the parts of visits that events were folded
+into when they were stored, and only the ragged ends of periods from the events.
 """
 
 from __future__ import annotations
@@ -17,21 +20,17 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
-from sqlalchemy.sql.expression import ColumnElement, FromClause, Select, Subquery
 
-from app import tables
 from app.context import Ctx
 from app.errors import AppError
-from app.paging import Key, Window, following, windowed
-from app.sql import contains, ordinal
-from app.stats import fields, groups
-from app.stats.channels import SOURCE, by_channel
-from app.stats.filters import condition
-from app.stats.measures import MEASURES, Summary, counts
-from app.stats.period import Period, Unit
+from app.folding import HALF_HOUR
+from app.stats import fields, scan
+from app.stats.filters import of_sessions
+from app.stats.measures import Summary, counts
 from app.stats.questions import BreakdownRow, OverTime, Question, Ranking, Series, Totals
+from app.stats.scan import Arm, Bucketed, Overall, Ranked, Shape, Source, Values
 from app.stats.scope import Scope
-from app.tables import SESSION_COLUMNS, event, event_data
+from app.tables import SESSION_COLUMNS, event, event_data, visit_part
 
 A = TypeVar("A")
 _Asked = Totals | OverTime | Ranking
@@ -40,11 +39,15 @@ _Asked = Totals | OverTime | Ranking
 _MOST_ARMS: Final = 20
 _MOST_SPANS: Final = 4
 _MOST_SITES: Final = 200
+_MOST_RANGES: Final = 8
 
-_SITE: Final = "website_id"
-_HAS_REFERRER: Final = "has_referrer"
-
+# Both ends included.
 _Range = tuple[dt.datetime, dt.datetime]
+# For each span, what is read of each website.
+_Spans = Sequence[Sequence[tuple[UUID, _Range]]]
+
+_ORIGIN: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_INSTANT: Final = dt.timedelta(microseconds=1)  # as exact as times are stored
 
 
 def answer(ctx: Ctx, question: Question[A]) -> A:
@@ -69,8 +72,8 @@ def answers(ctx: Ctx, questions: Sequence[Question[A]]) -> list[A | AppError]:
     found: dict[_Asked, Any] = {}
     # What asks for no measure needs no event.
     found |= {question: _answer(question, []) for question in asked if not question.names}
-    for scan in _scans(question for question in asked if question.names):
-        found |= scan.answers(ctx)
+    for one in _scans(question for question in asked if question.names):
+        found |= one.answers(ctx)
     return [found[question] for question in asked]
 
 
@@ -78,13 +81,13 @@ def _scans(questions: Iterable[_Asked]) -> list[_Scan]:
     """The scans that answer these, each question once."""
     scans: list[_Scan] = []
     for question in dict.fromkeys(questions):
-        if not any(scan.takes(question) for scan in scans):
+        if not any(one.takes(question) for one in scans):
             scans.append(_Scan(question.scope, _kind(question)))
             scans[-1].takes(question)
     return scans
 
 
-def _kind(question: _Asked) -> object:
+def _kind(question: _Asked) -> str | Ranking:
     """Equal for questions whose events can be read together."""
     if not isinstance(question, Ranking):
         return "whole"
@@ -127,7 +130,7 @@ class _Scan:
     the period before are of two spans, however many websites they are about.
     """
 
-    def __init__(self, like: Scope, kind: object) -> None:
+    def __init__(self, like: Scope, kind: str | Ranking) -> None:
         self._like = like  # filter and last write that counts are those of all its questions
         self._kind = kind
         self._spans: list[dict[UUID, _Range]] = []
@@ -163,7 +166,9 @@ class _Scan:
     def answers(self, ctx: Ctx) -> dict[_Asked, Any]:
         """What each question's answer is, or why there is none."""
         try:
-            rows = ctx.events.rows(self._statement())
+            values = Values()
+            statement = scan.statement(self._shape(values))
+            rows = ctx.events.rows(statement, values.bound)
         except AppError as error:
             return dict.fromkeys(self._places, error)
         found: dict[tuple[int, UUID], list[Row[Any]]] = {}
@@ -183,170 +188,94 @@ class _Scan:
             free, key=lambda number: wanted not in self._spans[number].values(), default=len(self._spans)
         )
 
-    def _statement(self) -> Select[Any]:
-        if isinstance(self._kind, Ranking):
-            [arm] = self._arms.values()
-            last = self._kind.by[0] == fields.EXIT
-            edges = groups.edges(self._kind.scope, arm.names, last).subquery("edges")
-            return self._shaped(0, arm, edges)
-        rows = self._rows()
-        arms = [
-            self._shaped(number, arm, self._found(arm, rows))
-            for number, arm in enumerate(self._arms.values())
-        ]
-        if len(arms) == 1:
-            return arms[0]
-        # An arm has an order and a limit of its own, which a union does not take as they are.
-        wrapped = (sa.select(arm.subquery(f"arm_{number}")) for number, arm in enumerate(arms))
-        return sa.select(sa.union_all(*wrapped).subquery("arms"))
+    def _shape(self, values: Values) -> Shape:
+        """What its statement depends on; what does not is put among the values."""
+        spans = [list(span.items()) for span in self._spans]
+        upto = self._like.upto
+        return Shape(
+            self._kind.by[0] if isinstance(self._kind, Ranking) else self._kind,
+            tuple(
+                Arm(_formed(arm.asked, values), arm.span, frozenset(arm.names)) for arm in self._arms.values()
+            ),
+            tuple(_source(table, read, values) for table, read in self._sources(spans)),
+            _source(event_data, spans, values),
+            self._like.where,
+            None if upto is None else values.place(upto),
+        )
 
-    def _rows(self) -> FromClause:
-        """The relation that all arms read."""
-        names = set().union(*(arm.names for arm in self._arms.values()))
-        # Events have many values that sessions do not, and would hardly become fewer by being folded.
-        folds = len(self._arms) > 1 and self._kind != "event"
-        make = groups.visits if folds else groups.hits
-        relation = make(self._conditions(), self._keys(), names)
-        return relation.cte("scanned") if len(self._arms) > 1 else relation.subquery("scanned")
+    def _sources(self, spans: _Spans) -> list[tuple[sa.Table, _Spans]]:
+        """The tables that are read, and what each of its spans reads of it."""
+        if self._told_by_parts():
+            whole = [
+                [(site, found) for site, asked in span if (found := _half_hours(asked))] for span in spans
+            ]
+            if any(whole):
+                ends = [[(site, end) for site, asked in span for end in _ends(asked)] for span in spans]
+                return [(visit_part, whole), (event, ends)]
+        return [(event, spans)]
 
-    def _conditions(self) -> list[ColumnElement[bool]]:
-        ranges = sa.or_(*(_within(span, event) for span in self._spans))
-        conditions = [ranges, *self._like.stored(event)]
-        if len(self._spans) > 1 or len(set(self._spans[0].values())) > 1:
-            # Says nothing new, but in a form by which an engine knows at once where not to look.
-            hull = _hull(self._spans)
-            conditions.append(_within(dict.fromkeys(self._sites, hull), event))
-        if (event_type := self._event_type()) is not None:
-            conditions.append(event.c.event_type == event_type)
-        if self._like.where is not None:
-            data = sa.or_(*(_within(span, event_data) for span in self._spans))
-            conditions.append(condition(self._like.where, sa.and_(data, *self._like.stored(event_data))))
-        return conditions
+    def _told_by_parts(self) -> bool:
+        """Whether parts of visits tell what is asked: they have no event's own attributes, and no time within a half-hour.
 
-    def _event_type(self) -> int | None:
-        """The type of the events that all arms need, None for all types."""
-        types = {groups.event_type(arm.asked.counted, arm.names) for arm in self._arms.values()}
-        return types.pop() if len(types) == 1 else None
-
-    def _keys(self) -> dict[str, ColumnElement[Any]]:
-        """What the relation's rows can be told apart by, beside sessions and visits."""
-        keys: dict[str, ColumnElement[Any]] = {}
-        if self._many:
-            keys[_SITE] = event.c.website_id
-        if len(self._spans) > 1:
-            keys |= {f"in_{number}": _within(span, event) for number, span in enumerate(self._spans)}
-        for number, (unit, period) in enumerate(self._buckets()):
-            at: ColumnElement[Any] = period.bucket(event.c.created_at, unit)
-            if len(self._spans) > 1:
-                inside = event.c.created_at.between(period.start, period.end)
-                at = sa.case((inside, at))
-            keys[f"at_{number}"] = at
-        for arm in self._arms.values():
-            if isinstance(arm.asked, Ranking):
-                keys |= {name: event.c[name] for name in _columns(arm.asked)}
-                if "referrer" in arm.asked.by:
-                    keys[_HAS_REFERRER] = fields.field("referrer").present
-        return keys
-
-    def _buckets(self) -> list[tuple[Unit, Period]]:
+        Nor do they tell what an earlier write left, once they have been folded together.
+        """
         asked = (arm.asked for arm in self._arms.values())
-        return list(dict.fromkeys((one.unit, one.scope.period) for one in asked if isinstance(one, OverTime)))
-
-    def _found(self, arm: _Arm, rows: FromClause) -> Subquery:
-        """The measures of an arm by website (of several), and by `at` or `key_0`, `key_1` …"""
-        conditions: list[ColumnElement[bool]] = []
-        if len(self._spans) > 1:
-            conditions.append(rows.c[f"in_{arm.span}"])
-        sites = {_SITE: _SITE} if self._many else {}
-        asked = arm.asked
-        if isinstance(asked, Ranking) and "referrer" in asked.by:
-            conditions.append(rows.c[_HAS_REFERRER])
-        # Of events of all types that were read for others, those that an arm has no use for.
-        if self._event_type() is None:
-            match groups.event_type(asked.counted, arm.names):
-                case tables.PAGE_VIEW:
-                    conditions.append(rows.c.views > 0)
-                case tables.CUSTOM_EVENT:
-                    conditions.append(rows.c.events > 0)
-        match asked:
-            case Totals():
-                found = groups.measured(rows, sites, arm.names, asked.counted, conditions)
-            case OverTime():
-                at = f"at_{self._buckets().index((asked.unit, asked.scope.period))}"
-                found = groups.measured(rows, {**sites, "at": at}, arm.names, conditions=conditions)
-            case Ranking(by=(fields.CHANNEL,)):
-                found = by_channel(rows, sites, arm.names, conditions)
-            case Ranking():
-                keys = {f"key_{number}": name for number, name in enumerate(_columns(asked))}
-                found = groups.measured(
-                    rows, {**sites, **keys}, arm.names, asked.counted, conditions, listed=True
-                )
-        return found.subquery("found")
-
-    def _shaped(self, number: int, arm: _Arm, found: Subquery) -> Select[Any]:
-        """An arm's rows in the form that all arms of the scan have: its number, website, time, keys and measures."""
-        asked = [other.asked for other in self._arms.values()]
-        names = set().union(*(other.names for other in self._arms.values()))
-        most_keys = max(len(one.by) if isinstance(one, Ranking) else 0 for one in asked)
-        columns: list[ColumnElement[Any]] = [sa.literal(number, sa.Integer).label("arm")]
-        if self._many:
-            columns.append(found.c[_SITE])
-        if any(isinstance(one, OverTime) for one in asked):
-            columns.append(found.c.at if "at" in found.c else sa.cast(sa.null(), sa.DateTime).label("at"))
-        for key in (f"key_{place}" for place in range(most_keys)):
-            columns.append(found.c[key] if key in found.c else sa.literal("", sa.Text).label(key))
-        for name in MEASURES:
-            if name in names:
-                columns.append(found.c[name] if name in found.c else sa.literal(0, sa.BigInteger).label(name))
-        query = sa.select(*columns)
-        return self._paged(query, found, arm.asked) if isinstance(arm.asked, Ranking) else query
-
-    def _paged(self, query: Select[Any], found: Subquery, asked: Ranking) -> Select[Any]:
-        keys = (
-            Key(found.c[asked.order_by], descending=True),
-            *(Key(ordinal(found.c[f"key_{number}"])) for number in range(len(asked.by))),
-        )
-        if asked.search:
-            query = query.where(contains(found.c.key_0, sa.literal(asked.search, sa.Text)))
-        seen = None if asked.after is None else (asked.after[0], *(text or "" for text in asked.after[1]))
-        if not self._many:
-            return windowed(query, keys, Window(asked.limit, asked.offset, seen))
-        # A page for each website.
-        place = sa.func.row_number().over(
-            partition_by=found.c[_SITE],
-            order_by=[key.column.desc() if key.descending else key.column for key in keys],
-        )
-        placed = following(query.add_columns(place.label("place")), keys, seen).subquery("placed")
-        inside = placed.c.place.between(asked.offset + 1, asked.offset + asked.limit)
-        return sa.select(*(column for column in placed.c if column.name != "place")).where(inside)
-
-
-def _within(span: dict[UUID, _Range], table: sa.Table) -> ColumnElement[bool]:
-    """The rows of a span's websites that lie in their ranges."""
-    sites: dict[_Range, list[UUID]] = {}
-    for site, span_range in span.items():
-        sites.setdefault(span_range, []).append(site)
-    return sa.or_(
-        *(
-            sa.and_(
-                table.c.website_id == same[0] if len(same) == 1 else table.c.website_id.in_(same),
-                table.c.created_at >= start,
-                table.c.created_at <= end,
+        return (
+            self._kind in ("whole", "session")
+            and self._like.upto is None
+            and (self._like.where is None or of_sessions(self._like.where))
+            and all(
+                one.scope.period.splits_no_half_hour(one.unit) for one in asked if isinstance(one, OverTime)
             )
-            for (start, end), same in sites.items()
         )
+
+
+def _formed(asked: _Asked, values: Values) -> Overall | Bucketed | Ranked:
+    match asked:
+        case Totals():
+            return Overall(asked.counted)
+        case OverTime(scope=scope):
+            within = (values.place(scope.period.start), values.place(scope.period.end))
+            return Bucketed(asked.unit, scope.period.offsets, within)
+        case Ranking():
+            page = (asked.search, asked.limit, asked.offset, asked.after)
+            return Ranked(asked.by, asked.order_by, *page)
+
+
+def _source(table: sa.Table, spans: _Spans, values: Values) -> Source:
+    def placed(asked: _Range) -> scan.Range:
+        return values.place(asked[0]), values.place(asked[1])
+
+    ranges = list(dict.fromkeys(asked for span in spans for _, asked in span))
+    if len(ranges) > _MOST_RANGES:
+        ranges = [(min(start for start, _ in ranges), max(end for _, end in ranges))]
+    elif len(ranges) == 1:
+        ranges = []
+    return Source(
+        table,
+        tuple(tuple((values.place(site), placed(asked)) for site, asked in span) for span in spans),
+        tuple(placed(asked) for asked in ranges),
     )
 
 
-def _hull(spans: Sequence[dict[UUID, _Range]]) -> _Range:
-    """The range that all these lie in."""
-    ranges = [span_range for span in spans for span_range in span.values()]
-    return min(start for start, _ in ranges), max(end for _, end in ranges)
+def _half_hours(asked: _Range) -> _Range | None:
+    """The starts of the first and the last half-hour that lie wholly in a range, None if none does."""
+    start, end = asked
+    first, last = (
+        start + (_ORIGIN - start) % HALF_HOUR,
+        end + _INSTANT - (end + _INSTANT - _ORIGIN) % HALF_HOUR,
+    )
+    return (first, last - HALF_HOUR) if first < last else None
 
 
-def _columns(asked: Ranking) -> Sequence[str]:
-    """The columns of `event` that a ranking is by."""
-    return SOURCE if asked.by == (fields.CHANNEL,) else [fields.field(name).column.name for name in asked.by]
+def _ends(asked: _Range) -> list[_Range]:
+    """What such half-hours leave of a range."""
+    start, end = asked
+    whole = _half_hours(asked)
+    if whole is None:
+        return [asked]
+    ends = [(start, whole[0] - _INSTANT), (whole[1] + HALF_HOUR, end)]
+    return [(start, end) for start, end in ends if start <= end]
 
 
 def _answer(question: _Asked, rows: Sequence[Row[Any]]) -> object:
