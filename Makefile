@@ -9,11 +9,11 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help setup run demo test lint bench lock clean
+.PHONY: help setup run demo test lint bench bench-full lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do \
-		printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV)/.run ## Make .venv and install Dashi into it
 
@@ -33,8 +33,11 @@ lint: $(VENV)/.lint ## Check format, style, types, imports and the committed sch
 	$(BIN)/lint-imports --no-logo
 	set -o pipefail; $(BIN)/dashi print-schema | diff graphql_schema/schema.graphql -
 
-bench: $(VENV)/.test ## Run the benchmarks (benchmarks/README.md)
+bench: $(VENV)/.test ## Run the benchmarks, about 12 minutes (benchmarks/README.md)
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-full: $(VENV)/.test ## The same with up to 50 million events, about an hour
+	$(BIN)/python -m benchmarks --full $(ARGS)
 
 lock: $(VENV)/bin/python ## Write constraints.txt anew from pyproject.toml (with uv)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
@@ -15,25 +16,16 @@ from rich.console import Console
 
 from benchmarks.collect import collect
 from benchmarks.dashboards import dashboards
+from benchmarks.data import data
 from benchmarks.figures import Figure, table
 from benchmarks.machine import describe
 from benchmarks.process import process
 from benchmarks.routes import routes
-from benchmarks.run import Run, sized
+from benchmarks.run import Run
 from benchmarks.statistics import statistics
 from benchmarks.stores import DUCKDB, POSTGRESQL, Stores
 from benchmarks.subscribers import subscribers
 from benchmarks.websites import websites
-
-
-def data(run: Run) -> Iterator[Figure]:
-    """How fast stores are filled, and their size on disk in bytes an event."""
-    for store in run.each():
-        made = store.made
-        yield Figure(f"{sized(store)}: events", store.engine, made.events)
-        yield Figure(f"{sized(store)}: filled", store.engine, made.events / made.seconds, "events/s")
-        yield Figure(f"{sized(store)}: size on disk", store.engine, made.bytes / made.events, "bytes/event")
-
 
 PARTS: Final[Mapping[str, Callable[[Run], Iterator[Figure]]]] = {
     "data": data,
@@ -50,9 +42,13 @@ _FULL_PARTS: Final = ("websites",)
 _ENGINES: Final = {"duckdb": (DUCKDB,), "postgresql": (POSTGRESQL,), "both": (DUCKDB, POSTGRESQL)}
 _SIZES: Final = (1_000_000, 3_000_000)
 _FULL_SIZES: Final = (*_SIZES, 10_000_000)
+_REPEATS: Final = 7
 _MANY: Final = 50_000_000
 _WIDTH: Final = 150
-_ABOUT: Final = [f"* {name}: {(part.__doc__ or '').partition(chr(10))[0]}" for name, part in PARTS.items()]
+_ABOUT: Final = [
+    f"* {name}: {(sys.modules[part.__module__].__doc__ or '').partition(chr(10))[0]}"
+    for name, part in PARTS.items()
+]
 _HELP: Final = "\n\n".join(
     [
         "Measure Dashi on both stores and hold the figures against their targets.",
@@ -98,7 +94,7 @@ def main(
     with nullcontext(directory) if directory else tempfile.TemporaryDirectory() as scratch:
         stores = Stores(Path(scratch).resolve())
         many = sizes[-1] if events else _MANY
-        run = Run(stores, _ENGINES[store], tuple(sizes), many, seconds, full)
+        run = Run(stores, _ENGINES[store], tuple(sizes), many, seconds, _REPEATS, full)
         try:
             for name in only or [part for part in PARTS if full or part not in _FULL_PARTS]:
                 found[name] = []

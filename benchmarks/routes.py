@@ -22,6 +22,7 @@ _PERIOD: Final = dt.timedelta(days=30)
 _SITE: Final = "/api/websites/{site}"
 _LIVE_HITS: Final = 200
 _WEBSITES: Final = 50
+_SECONDS: Final = 20
 
 # Name → path and parameters beside the range. Umami v2 REST behaviour §3.7 to §3.10.
 LISTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -60,10 +61,10 @@ def routes(run: Run) -> Iterator[Figure]:
         size = min(run.sizes)
         # Of a copy: what is seen live is sent first.
         with run.stores.copy(run.stores.filled(engine, Traffic(size))) as store:
-            for name, taken in asyncio.run(_times(store)).items():
+            for name, taken in asyncio.run(_times(run, store)).items():
                 yield Figure(name, engine, taken, "ms", own_target=_target(engine))
         many = run.stores.filled(engine, Traffic(size, _WEBSITES))
-        for name, taken in asyncio.run(_totals(many)).items():
+        for name, taken in asyncio.run(_totals(run, many)).items():
             yield Figure(name, engine, taken, "ms", own_target=_target(engine))
 
 
@@ -71,7 +72,7 @@ def _target(engine: str) -> Target | None:
     return at_most(200) if engine == DUCKDB else None
 
 
-async def _times(store: Store) -> dict[str, float]:
+async def _times(run: Run, store: Store) -> dict[str, float]:
     start, end = store.traffic.end - _PERIOD, store.traffic.end
     period = {"startAt": milliseconds(start), "endAt": milliseconds(end)}
     with store.serving() as process:
@@ -86,16 +87,17 @@ async def _times(store: Store) -> dict[str, float]:
                 asked = {"startDate": start.isoformat(), "endDate": end.isoformat(), "unit": "day"}
                 body = {"websiteId": str(store.site), "dateRange": asked, **report.given}
                 ways[report.path] = partial(_asked, asking, "POST", f"/api/{report.path}", json=body)
-            return await medians(ways, 20)
+            return await medians(ways, run.repeats, _SECONDS)
 
 
-async def _totals(store: Store) -> dict[str, float]:
+async def _totals(run: Run, store: Store) -> dict[str, float]:
     period = {"start": (store.traffic.end - _PERIOD).isoformat(), "end": store.traffic.end.isoformat()}
     asked = {"query": _TOTALS, "variables": {"first": _WEBSITES, "period": period}}
     with store.serving() as process:
         async with client(process) as asking:
             name = f"totals of {_WEBSITES} websites, one GraphQL operation"
-            return await medians({name: partial(_asked, asking, "POST", "/graphql", json=asked)})
+            ways = {name: partial(_asked, asking, "POST", "/graphql", json=asked)}
+            return await medians(ways, run.repeats, _SECONDS)
 
 
 async def _send_hits(asking: httpx.AsyncClient, site: str) -> None:

@@ -17,7 +17,8 @@ UMAMI_EVENTS: Final = 3_000_000
 class Run:
     """`sizes` are numbers of events, ascending, and `many` is that of a store with many websites.
 
-    `seconds` is how long each load runs. `full` adds what takes long.
+    `seconds` is how long each load runs, `repeats` how often at the most something is asked of which the median counts.
+    `full` adds what takes long.
     """
 
     stores: Stores
@@ -25,6 +26,7 @@ class Run:
     sizes: tuple[int, ...]
     many: int
     seconds: int
+    repeats: int
     full: bool
 
     @property

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from app import websites
-from app.db import events_engine, without_limit
+from app.db import EventStore, events_engine, without_limit
 from app.folding import fold_all
 from app.main import open_runtime
 from app.settings import Settings
@@ -95,9 +95,14 @@ class Store:
             runtime.close()
 
     def fill(self) -> None:
-        """Put the traffic in, that as much of it is derived, and sorted, as in a store that has run for the year."""
+        """Put the traffic in; then what is derived from it is there, and sorted what a store that has run would have."""
         begun = time.perf_counter()
         self._write({"event": EVENTS})
+        store = EventStore(events_engine(self.settings))
+        with store.engine.begin() as connection:
+            derive(connection)
+        sort_closed(store)
+        store.close()
         self._settle()
         events, seconds, size = self._count(), time.perf_counter() - begun, self.bytes()
         if self.traffic.websites == 1:
@@ -109,7 +114,7 @@ class Store:
         """What the events take on disk, accounts aside on DuckDB."""
         if self.engine == DUCKDB:
             return self._file.stat().st_size
-        with psycopg.connect(self._address) as connection:
+        with psycopg.connect(self.database_url) as connection:
             [size] = connection.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
         return int(size)
 
@@ -122,7 +127,7 @@ class Store:
                         connection.execute(f"INSERT INTO {table} BY NAME {query}")
             return
         part = self.data_dir / "slice.csv"
-        with duckdb.connect() as source, psycopg.connect(self._address, autocommit=True) as target:
+        with duckdb.connect() as source, psycopg.connect(self.database_url, autocommit=True) as target:
             for _ in slices(source, self.traffic):
                 for table, query in tables.items():
                     source.execute(f"COPY ({query}) TO '{part}' (FORMAT csv, HEADER false, NULL '\\N')")
@@ -134,18 +139,12 @@ class Store:
         part.unlink()
 
     def _settle(self) -> None:
-        """What the writer and its helpers do in the course of time."""
-        engine = events_engine(self.settings)
-        with engine.begin() as connection:
-            derive(connection)
-        with engine.connect() as connection:
-            sort_closed(connection)
-        engine.dispose()
+        """What the engine does in the course of time."""
         if self.engine == DUCKDB:
             with duckdb.connect(self._file) as connection:
                 connection.execute("CHECKPOINT")
         else:
-            with psycopg.connect(self._address, autocommit=True) as connection:
+            with psycopg.connect(self.database_url, autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
 
     def _count(self) -> int:
@@ -163,10 +162,6 @@ class Store:
     def _mark(self) -> Path:
         return self.data_dir / "made.json"
 
-    @property
-    def _address(self) -> str:
-        return self.database_url
-
 
 def derive(connection: sa.Connection) -> None:
     """Fill the tables that the store derives from the rows of `event`, in one transaction."""
@@ -174,8 +169,8 @@ def derive(connection: sa.Connection) -> None:
     fold_all(connection)
 
 
-def sort_closed(connection: sa.Connection) -> None:
-    """Do at once what the store does in the background with parts of `event` that are closed."""
+def sort_closed(store: EventStore) -> None:
+    """Do at once what the store does in the background with parts of its tables that are closed."""
 
 
 class Stores:

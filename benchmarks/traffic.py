@@ -27,7 +27,6 @@ _EVENTS_A_VISIT: Final = (
     5  # a little less than there are, so that 3 M events are the reference's 600,000 visits
 )
 _LONGEST_VISIT: Final = dt.timedelta(seconds=9 * 40)
-_EVENTS_A_SLICE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +54,16 @@ def website_id(number: int = 0) -> UUID:
     return UUID(hashlib.md5(f"w{number}".encode(), usedforsecurity=False).hexdigest())
 
 
-def slices(connection: duckdb.DuckDBPyConnection, traffic: Traffic) -> Iterator[None]:
-    """Fill the temporary table `batch` again and again: slices of time of about a million events, earliest first.
+def slices(
+    connection: duckdb.DuckDBPyConnection, traffic: Traffic, events: int = 1_000_000
+) -> Iterator[None]:
+    """Fill the temporary table `batch` again and again: slices of time of about so many events, earliest first.
 
     Beside the columns of `event` it has `visit_no` and `k`, the number of the event within its visit. All that is read
     by DETAILS is there.
     """
     visits = traffic.events // _EVENTS_A_VISIT
-    count = max(1, traffic.events // _EVENTS_A_SLICE)
+    count = max(1, traffic.events // events)
     end = traffic.end.replace(tzinfo=None)
     bounds = [end - _YEAR + _YEAR * number / count for number in range(count)] + [end + _LONGEST_VISIT]
     for after, until in pairwise(bounds):

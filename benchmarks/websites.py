@@ -14,6 +14,7 @@ from benchmarks.timing import medians
 from benchmarks.traffic import Traffic
 
 WEBSITES: Final = 200
+_SECONDS: Final = 20
 
 
 def websites(run: Run) -> Iterator[Figure]:
@@ -25,8 +26,8 @@ def websites(run: Run) -> Iterator[Figure]:
     yield Figure(f"{size}: size on disk", DUCKDB, among.made.bytes / among.made.events, "bytes/event")
     yield Figure(f"{size}: events of the one", DUCKDB, alone.made.events)
     for period in DAYS:
-        found = asyncio.run(_times({"alone": alone, "among": among}, period))
-        for way in {way for way, _ in found}:
+        found = asyncio.run(_times(run, {"alone": alone, "among": among}, period))
+        for way in dict.fromkeys(way for way, _ in found):
             name = f"{size}, {period}, {way}"
             yield Figure(f"{name}: alone", DUCKDB, found[way, "alone"], "ms")
             yield Figure(f"{name}: among all", DUCKDB, found[way, "among"], "ms")
@@ -35,7 +36,7 @@ def websites(run: Run) -> Iterator[Figure]:
             )
 
 
-async def _times(stores: dict[str, Store], period: str) -> dict[tuple[str, str], float]:
+async def _times(run: Run, stores: dict[str, Store], period: str) -> dict[tuple[str, str], float]:
     """(way, store) → milliseconds, with a server on each store."""
     alone, among = stores["alone"], stores["among"]
     with alone.serving() as one, among.serving() as other:
@@ -46,4 +47,4 @@ async def _times(stores: dict[str, Store], period: str) -> dict[tuple[str, str],
                 for name, asked in asking.items()
                 for way, ask in Dashboard(asked, among.site, among.traffic.end, DAYS[period]).ways.items()
             }
-            return await medians(ways, 20)
+            return await medians(ways, run.repeats, _SECONDS)
