@@ -273,6 +273,14 @@ class EventStore:
         [(number,)] = self.rows(sa.select(_LAST_WRITE))
         return int(number)
 
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction that writes, in this process's turn and among all processes. Whoever waits for it waits."""
+        with self._writing, self.engine.begin() as connection:
+            without_limit(connection)
+            _take_turn(connection)
+            yield connection
+
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
         with self._writing, self.engine.begin() as connection:

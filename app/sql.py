@@ -212,6 +212,15 @@ class earliest(FunctionElement[Any]):
         self.type = value.type
 
 
+def position() -> ColumnElement[int]:
+    """DuckDB's number of a row, in the order of the table's rows.
+
+    Rows that the running transaction has added have greater ones than all others. A checkpoint may lower a number, and
+    never raises one.
+    """
+    return sa.literal_column("rowid", sa.BigInteger)
+
+
 class insert_json(Executable, sa.ClauseElement):
     """`INSERT` of the rows of a JSON array of objects, bound as the text parameter `rows`.
 

@@ -144,5 +144,15 @@ applied_batch = sa.Table(
     _stored_in(),
 )
 
+# How far each table has been sorted by website (app/tidy.py): rows that were stored by an earlier write than `stored_in`,
+# and those stored by that one which happened at `created_at` or before.
+tidied = sa.Table(
+    "tidied",
+    metadata,
+    sa.Column("table_name", sa.Text, nullable=False),
+    _stored_in(),
+    sa.Column("created_at", UTC, nullable=False),
+)
+
 # The tables that hold a website's data, in the order the journal carries them.
 DATA_TABLES: Final = (event, event_data, session_data, revenue)
