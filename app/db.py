@@ -19,11 +19,12 @@ from sqlalchemy.engine import Engine, Row, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Invalid, Unavailable
+from app.folding import fold_json
 from app.listen import Listener, notify
 from app.settings import Settings
 from app.sql import insert_json
 from app.stored import Stored, stored
-from app.tables import DATA_TABLES, applied_batch, event, metadata
+from app.tables import DATA_TABLES, WEBSITE_TABLES, applied_batch, event, metadata
 from app.watchdog import WATCHDOG
 from app.work import WORK
 
@@ -41,6 +42,7 @@ _HASH_BYTES = 64 << 20
 _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
 _WRITING = 7_244_311
+_TIDYING = 7_244_312
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
 
@@ -281,6 +283,15 @@ class EventStore:
             _take_turn(connection)
             yield connection
 
+    @contextmanager
+    def tidying(self) -> Iterator[bool]:
+        """Whether no other process is tidying. If so, none begins to within the block."""
+        if self.embedded:
+            yield True
+            return
+        with self.engine.begin() as connection:
+            yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_TIDYING))))
+
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
         with self._writing, self.engine.begin() as connection:
@@ -290,6 +301,8 @@ class EventStore:
             for table in DATA_TABLES:
                 if text := rows.get(table.name):
                     connection.execute(insert_json(table), {"rows": text, "stored_in": number})
+            if text := rows.get(event.name):
+                connection.execute(fold_json(), {"rows": text, "stored_in": number})
             mine = applied_batch.c.journal_id == journal_id
             mark = {"batch": batch, "stored_in": number}
             if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
@@ -319,7 +332,7 @@ class EventStore:
         self.wait_until_settled()
         with self._writing, self.engine.begin() as connection:
             without_limit(connection)
-            for table in DATA_TABLES:
+            for table in WEBSITE_TABLES:
                 connection.execute(table.delete().where(table.c.website_id == website_id))
             if not self.embedded:
                 notify(connection, [Stored(website_id)])

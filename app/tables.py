@@ -133,6 +133,24 @@ revenue = sa.Table(
     _text("country"),
 )
 
+# Events folded into as few rows as most questions need: a row for those of one visit within one half-hour of UTC, with the
+# attributes of the session. Each write adds rows for its own events (`app.folding`), so several rows may be of the same
+# visit, half-hour and attributes: they add up. It is what `event` says in other words, and holds nothing of its own.
+visit_part = sa.Table(
+    "visit_part",
+    metadata,
+    _id("website_id"),
+    _id("session_id"),
+    _id("visit_id"),
+    sa.Column("half_hour", UTC, nullable=False),
+    _stored_in(),
+    sa.Column("first_at", UTC),  # first and last page view; NULL without any
+    sa.Column("last_at", UTC),
+    sa.Column("views", sa.Integer, nullable=False),
+    sa.Column("events", sa.Integer, nullable=False),
+    *(_text(name) for name in SESSION_COLUMNS),
+)
+
 # How far each journal has been applied, written in the same transaction as the rows: exactly once across crashes.
 # `stored_in` is the number of that write. Writes take turns, so what a reader finds stored has the numbers up to the
 # greatest it sees here, all of them.
@@ -144,15 +162,19 @@ applied_batch = sa.Table(
     _stored_in(),
 )
 
-# How far each table has been sorted by website (app/tidy.py): rows that were stored by an earlier write than `stored_in`,
-# and those stored by that one which happened at `created_at` or before.
+# How far each step of tidying (`app.tidy`) has got in each table: it is done with the rows of writes before `stored_in`,
+# and with those of that write up to the time `at`.
 tidied = sa.Table(
     "tidied",
     metadata,
     sa.Column("table_name", sa.Text, nullable=False),
+    sa.Column("step", sa.SmallInteger, nullable=False),
     _stored_in(),
-    sa.Column("created_at", UTC, nullable=False),
+    sa.Column("at", UTC, nullable=False),
 )
 
 # The tables that hold a website's data, in the order the journal carries them.
 DATA_TABLES: Final = (event, event_data, session_data, revenue)
+
+# Whatever there is of a website.
+WEBSITE_TABLES: Final = (*DATA_TABLES, visit_part)

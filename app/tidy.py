@@ -1,10 +1,14 @@
-"""Tidying: in the background, rows are put where those who ask will look for them.
+"""Tidying: in the background, rows are put where those who ask will look for them. What is stored says the same as before.
 
-Events are stored in the order in which they come, all websites' mixed, so DuckDB would have to read everybody's rows for
-one website's month. It keeps the least and greatest value of each column for every row group and skips those that
-cannot hold what is asked for. So once enough rows are there, they are sorted by website: taken out and put back in that
-order, a row group at a time, each in one short transaction. What is stored does not change, only where it lies.
-PostgreSQL has partitions and indexes for this.
+Sorting, on DuckDB. Events are stored as they come, those of all websites mixed, so one website's month would be found by
+reading everybody's. DuckDB keeps the least and the greatest value of each column for every row group, and skips those
+that cannot hold what is asked for. So rows are sorted by website, in runs: those of a row group's length first, and these
+in longer ones, as they become many. PostgreSQL has partitions and indexes for this.
+
+Folding, on both. Each write makes parts of visits of its own events; those of the same visit are made one.
+
+Either way rows are taken out and put back in one transaction, which is short. One that fails has changed nothing, and
+what was not marked as done is done again.
 """
 
 from __future__ import annotations
@@ -14,23 +18,23 @@ import logging
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
 import sqlalchemy as sa
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.expression import ColumnElement, FromClause, Select
 
 from app.db import EventStore
-from app.sql import position, truncated
-from app.tables import DATA_TABLES, tidied
+from app.folding import fold_parts
+from app.sql import truncated
+from app.tables import WEBSITE_TABLES, tidied, visit_part
 
 log = logging.getLogger("dashi.tidy")
 
-# Rows of a DuckDB row group. As many, added in one transaction, become one.
+# Rows of a DuckDB row group: as many, added in one transaction, become one.
 ROW_GROUP: Final = 122_880
-# Sorted together: fewer would leave a website in most row groups, more would hold up writers for longer each time.
-CHUNK: Final = 8 * ROW_GROUP
-# Rows of one website, of those that would be sorted together, from which on it would change nothing.
+# A run that is nearly all of one website's rows is in order as it is.
 _NEARLY_ALL: Final = 0.9
 # Seconds after the start, and between two times.
 _FIRST: Final = 60.0
@@ -38,11 +42,30 @@ _EVERY: Final = 600.0
 
 # Where a row stands: by a leading column first, by time then.
 Place = tuple[Any, dt.datetime]
-Condition = list[ColumnElement[bool]]
+Conditions = list[ColumnElement[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One of the things that are done to a table, in this order, each to what the one before has done.
+
+    It takes `least` rows or more at a time, about `most` if they are there, and moves `piece` rows in one transaction.
+    """
+
+    number: int
+    least: int
+    most: int
+    piece: int
+
+
+FOLDING: Final = Step(0, 16_384, 8 * ROW_GROUP, 32_768)
+SORTING: Final = tuple(
+    Step(number, groups * ROW_GROUP, groups * ROW_GROUP, ROW_GROUP) for number, groups in ((1, 1), (2, 8))
+)
 
 
 class Tidy:
-    """The thread that tidies one store, now and then."""
+    """The thread that tidies a store, now and then."""
 
     def __init__(self, events: EventStore, first: float = _FIRST, every: float = _EVERY) -> None:
         self._events = events
@@ -52,7 +75,7 @@ class Tidy:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop after the transaction that is under way."""
+        """End it, once the transaction that is under way is over."""
         self._stopping.set()
         self._thread.join()
 
@@ -60,133 +83,164 @@ class Tidy:
         wait = self._first
         while not self._stopping.wait(wait):
             try:
-                tidy_once(self._events, stopping=self._stopping)
+                tidy_once(self._events, self._stopping)
             except Exception:
                 log.exception("tidying failed, will be tried again")
             wait = self._every
 
 
-def tidy_once(store: EventStore, chunk: int = CHUNK, stopping: threading.Event | None = None) -> int:
-    """Do all there is to do, until `stopping`; the number of rows moved. `chunk` is how many are sorted together."""
-    if not store.embedded:
-        return 0
+def tidy_once(
+    store: EventStore,
+    stopping: threading.Event | None = None,
+    folding: Step = FOLDING,
+    sorting: tuple[Step, ...] = SORTING,
+) -> int:
+    """Do all there is to do, or as much as there is time for until `stopping`. Answers how many rows were moved."""
     stopping = stopping or threading.Event()
-    return sum(moved for table in DATA_TABLES for moved in _sort(store, table, chunk, stopping))
+    with store.tidying() as alone:
+        if not alone:
+            return 0
+        return sum(
+            moved
+            for table in WEBSITE_TABLES
+            for moved in _Tidying(store, table, stopping).run(folding, sorting if store.embedded else ())
+        )
 
 
-def _sort(store: EventStore, table: sa.Table, chunk: int, stopping: threading.Event) -> Iterator[int]:
-    """Sort what has come since the last time, a chunk at a time: the number of rows of each piece that was moved.
+class _Tidying:
+    """What is done to one table."""
 
-    A chunk is what was stored by some writes in a row. So nothing is missed, whatever its time: what comes late was
-    stored late. What an upgrade found there was all stored by write 0, and is taken in the order of its time.
-    """
-    while not stopping.is_set() and (found := _next_chunk(store, table, chunk)):
-        condition, end = found
-        started = time.monotonic()
-        moved = 0
-        for piece, last in _pieces(store, table, condition):
-            began = time.monotonic()
-            moved += (rows := _move(store, table, [*condition, *piece], last))
-            yield rows
-            # As long as it took it rests: what waited for the store has its turn.
-            if stopping.wait(time.monotonic() - began):
-                return
-        _mark(store, table, end)
-        # The space of what was taken out can be used again, and the log to replay stays short.
-        store.checkpoint()
-        log.info("sorted %d rows of %s in %.1f s", moved, table.name, time.monotonic() - started)
+    def __init__(self, store: EventStore, table: sa.Table, stopping: threading.Event) -> None:
+        self._store, self._table, self._stopping = store, table, stopping
+        self._folds = table is visit_part
+        self._at = table.c.half_hour if self._folds else table.c.created_at
+        self._stored = (table.c.stored_in, self._at)
+        self._order = (table.c.website_id, self._at)
 
+    def run(self, folding: Step, sorting: tuple[Step, ...]) -> Iterator[int]:
+        """The number of rows of each transaction."""
+        before: Step | None = None
+        for step in (folding, *sorting) if self._folds else sorting:
+            while not self._stopping.is_set() and (found := self._next(step, before)):
+                yield from self._do(step, *found)
+            before = step
 
-def _next_chunk(store: EventStore, table: sa.Table, chunk: int) -> tuple[Condition, Place] | None:
-    """The condition that the rows to be sorted next fulfil, and the place of the last; None if they are too few."""
-    with store.engine.connect() as connection:
-        done = connection.execute(
-            sa.select(tidied.c.stored_in, tidied.c.created_at).where(tidied.c.table_name == table.name)
-        ).one_or_none()
-        after: Place | None = (done[0], done[1]) if done else None
-        by = (table.c.stored_in, truncated("hour", table.c.created_at))
-        running = (
-            sa.select(
-                table.c.stored_in,
-                sa.func.max(table.c.created_at).label("created_at"),
-                sa.func.sum(sa.func.count()).over(order_by=by).label("rows"),
+    def _next(self, step: Step, before: Step | None) -> tuple[Conditions, Place] | None:
+        """The conditions of the rows that a step is to take next, and the place of the last; None if they are too few.
+
+        They are what was stored by some writes in a row. So none is missed, whatever its time: what comes late was
+        stored late. All that an upgrade found was stored by write 0, and is taken in the order of its time.
+        """
+        with self._store.engine.connect() as connection:
+            after = self._done(connection, step)
+            limit = self._done(connection, before) if before else None
+            if before and not limit:
+                return None
+            by = (self._table.c.stored_in, truncated("hour", self._at))
+            running = (
+                sa.select(
+                    self._table.c.stored_in,
+                    sa.func.max(self._at).label("at"),
+                    sa.func.sum(sa.func.count()).over(order_by=by).label("rows"),
+                )
+                .where(*_within(*self._stored, after, limit))
+                .group_by(*by)
+                .subquery()
             )
-            .where(*_within(table.c.stored_in, table.c.created_at, after, None))
-            .group_by(*by)
-            .subquery()
-        )
-        place = (running.c.stored_in, running.c.created_at)
-        end = connection.execute(
-            sa.select(*place).where(running.c.rows >= chunk).order_by(*place).limit(1)
-        ).one_or_none()
-    if not end:
-        return None
-    upto: Place = (end[0], end[1])
-    return _within(table.c.stored_in, table.c.created_at, after, upto), upto
+            end = connection.execute(
+                sa.select(running.c.stored_in, running.c.at)
+                .where(running.c.rows >= step.least)
+                .order_by(sa.func.abs(running.c.rows - step.most), running.c.rows)
+                .limit(1)
+            ).one_or_none()
+        if not end:
+            return None
+        upto: Place = (end[0], end[1])
+        return _within(*self._stored, after, upto), upto
 
+    def _done(self, connection: sa.Connection, step: Step) -> Place | None:
+        found = connection.execute(sa.select(tidied.c.stored_in, tidied.c.at).where(*self._of(step))).one_or_none()
+        if found:
+            return found[0], found[1]
+        # What was stored by write 0 was folded when it was.
+        return (0, dt.datetime.max.replace(tzinfo=dt.UTC)) if step.number == FOLDING.number else None
 
-def _pieces(store: EventStore, table: sa.Table, chunk: Condition) -> list[tuple[Condition, int]]:
-    """Conditions that split a chunk into row groups, by website and time, each with the last position of its rows.
+    def _of(self, step: Step) -> Conditions:
+        return [tidied.c.table_name == self._table.name, tidied.c.step == step.number]
 
-    None where the chunk is nearly all of one website.
-    """
-    place = (table.c.website_id, table.c.created_at)
-    with store.engine.connect() as connection:
-        websites = (
-            sa.select(sa.func.count().label("rows"), sa.func.max(position()).label("last"))
-            .select_from(table)
-            .where(*chunk)
-            .group_by(table.c.website_id)
-            .subquery()
-        )
-        most, rows, last = connection.execute(
-            sa.select(sa.func.max(websites.c.rows), sa.func.sum(websites.c.rows), sa.func.max(websites.c.last))
-        ).one()
-        if not rows or most > _NEARLY_ALL * rows:
-            return []
-        numbered = sa.select(*place, sa.func.row_number().over(order_by=place).label("number")).where(*chunk)
-        numbered = numbered.subquery()
-        ends = connection.execute(
-            sa.select(numbered.c.website_id, numbered.c.created_at)
-            .where(numbered.c.number % ROW_GROUP == 0)
-            .order_by(numbered.c.number)
-        ).all()
-    bounds: list[Place | None] = [None, *((website, at) for website, at in ends), None]
-    return [(_within(*place, after, upto), last) for after, upto in pairwise(bounds)]
+    def _do(self, step: Step, taken: Conditions, end: Place) -> Iterator[int]:
+        started, moved = time.monotonic(), 0
+        for piece in self._pieces(step, taken):
+            began = time.monotonic()
+            rows = self._move([*taken, *piece])
+            moved += rows
+            yield rows
+            # It rests for as long as it took: what waited for the store has its turn.
+            if self._stopping.wait(time.monotonic() - began):
+                return
+        self._mark(step, end)
+        # What was taken out makes room, and the log that a start would have to replay stays short.
+        self._store.checkpoint()
+        log.info("%s, step %d: %d rows in %.1f s", self._table.name, step.number, moved, time.monotonic() - started)
 
+    def _pieces(self, step: Step, taken: Conditions) -> list[Conditions]:
+        """Conditions that part the rows by website and time; none if they are to be left where they are."""
+        websites = sa.select(sa.func.count().label("rows")).select_from(self._table).where(*taken)
+        websites_rows = websites.group_by(self._table.c.website_id).subquery().c.rows
+        numbered = sa.select(*self._order, sa.func.row_number().over(order_by=self._order).label("number"))
+        numbers = numbered.where(*taken).subquery().c
+        with self._store.engine.connect() as connection:
+            rows, most = connection.execute(sa.select(sa.func.sum(websites_rows), sa.func.max(websites_rows))).one()
+            if not rows or (step.number > FOLDING.number and most > _NEARLY_ALL * float(rows)):
+                return []
+            ends = connection.execute(
+                sa.select(numbers.website_id, numbers[self._at.name])
+                .where(numbers.number % step.piece == 0)
+                .order_by(numbers.number)
+            ).all()
+        bounds: list[Place | None] = [None, *((website, at) for website, at in ends), None]
+        return [_within(*self._order, after, upto) for after, upto in pairwise(bounds)]
 
-def _move(store: EventStore, table: sa.Table, rows: Condition, last: int) -> int:
-    """Take the rows of this condition, none of which is beyond the position `last`, out of the table and put them back
-    in order. Answers how many.
-    """
-    names = [column.name for column in table.columns]
-    ordered = sa.select(*table.columns).where(*rows).order_by(table.c.website_id, table.c.created_at)
-    with store.writing() as connection:
-        added = connection.execute(table.insert().from_select(names, ordered)).rowcount
-        taken = connection.execute(table.delete().where(*rows, position() <= last)).rowcount
-        if added != taken:
-            raise RuntimeError(f"{taken} rows of {table.name} taken out, {added} put back: nothing was changed")
-    return taken
+    def _move(self, rows: Conditions) -> int:
+        """Take these rows out of the table and put them back in order. Answers how many there were."""
+        tally = sa.select(sa.func.count(), *self._sums()).select_from(self._table).where(*rows)
+        with self._store.writing() as connection:
+            count, *before = connection.execute(tally).one()
+            taken = self._table.delete().where(*rows).returning(*self._table.c).cte("taken")
+            put_back = self._put_back(taken).order_by(*(taken.c[column.name] for column in self._order))
+            names = [column.name for column in self._table.columns]
+            connection.execute(self._table.insert().from_select(names, put_back, include_defaults=False))
+            _, *after = connection.execute(tally).one()
+            if before != after:
+                raise RuntimeError(f"{self._table.name} would no longer say the same: {before}, {after}")
+        return int(count)
 
+    def _put_back(self, taken: FromClause) -> Select[Any]:
+        return fold_parts(taken) if self._folds else sa.select(*taken.c)
 
-def _mark(store: EventStore, table: sa.Table, end: Place) -> None:
-    mine = tidied.c.table_name == table.name
-    values = {"stored_in": end[0], "created_at": end[1]}
-    with store.writing() as connection:
-        if not connection.execute(tidied.update().where(mine).values(values)).rowcount:
-            connection.execute(tidied.insert().values(table_name=table.name, **values))
+    def _sums(self) -> list[ColumnElement[Any]]:
+        """What must not change."""
+        columns = self._table.c
+        return [sa.func.sum(columns.views), sa.func.sum(columns.events)] if self._folds else [sa.func.count()]
+
+    def _mark(self, step: Step, end: Place) -> None:
+        values = {"stored_in": end[0], "at": end[1]}
+        with self._store.writing() as connection:
+            if not connection.execute(tidied.update().where(*self._of(step)).values(values)).rowcount:
+                mark = {"table_name": self._table.name, "step": step.number, **values}
+                connection.execute(tidied.insert().values(mark))
 
 
 def _within(
     leading: sa.Column[Any], at: sa.Column[Any], after: Place | None, upto: Place | None
-) -> Condition:
-    """Whether a row stands after one place and not after the other.
+) -> Conditions:
+    """The conditions of rows that stand after one place, and not after another.
 
-    Said so that the engine can skip row groups: it compares one column with one value.
+    They compare a column with a value wherever that is possible: by these an engine knows what to skip.
     """
     if after and upto and after[0] == upto[0]:
         return [leading == after[0], at > after[1], at <= upto[1]]
-    conditions: Condition = []
+    conditions: Conditions = []
     if after:
         conditions += [leading >= after[0], sa.or_(leading > after[0], at > after[1])]
     if upto:

@@ -138,6 +138,15 @@ class Period:
         offset = sa.case(*pieces, else_=sa.literal(offsets[-1])) if pieces else sa.literal(first.offset)
         return truncated(unit.value, shifted(column, offset))
 
+    def splits_no_half_hour(self, unit: Unit) -> bool:
+        """Whether every half-hour of UTC lies in one bucket: all but minutes, and zones such as Nepal's."""
+        first, *rest = spans(self.zone, self.start, self.end)
+        offsets = {first.offset, *(span.offset for span in rest)}
+        whole = all(
+            span.start.minute % 30 == span.start.second == span.start.microsecond == 0 for span in rest
+        )
+        return unit is not Unit.MINUTE and whole and not any(offset % 1800 for offset in offsets)
+
     def buckets(self, unit: Unit) -> list[dt.datetime]:
         """Starts of all buckets that the period touches, ascending: wall-clock times without a zone.
 

@@ -5,6 +5,9 @@ attributes of sessions, or anything else that stands on an event. A scan is one 
 questions needs are read once, folded into visits or sessions where that leaves fewer rows, and each question is an arm
 that reads those rows. Questions about several websites, and about several periods, share a scan as well. Entry and exit
 pages look at whole visits: each is a scan of its own.
+
+Where nothing is asked that only events tell, whole half-hours are read from the parts of visits that events were folded
+into when they were stored, and only the ragged ends of periods from the events.
 """
 
 from __future__ import annotations
@@ -18,20 +21,22 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
 from sqlalchemy.sql.expression import ColumnElement, FromClause, Select, Subquery
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from app import tables
 from app.context import Ctx
 from app.errors import AppError
+from app.folding import HALF_HOUR
 from app.paging import Key, Window, following, windowed
 from app.sql import contains, ordinal
 from app.stats import fields, groups
 from app.stats.channels import SOURCE, by_channel
-from app.stats.filters import condition
+from app.stats.filters import condition, of_sessions
 from app.stats.measures import MEASURES, Summary, counts
 from app.stats.period import Period, Unit
 from app.stats.questions import BreakdownRow, OverTime, Question, Ranking, Series, Totals
 from app.stats.scope import Scope
-from app.tables import SESSION_COLUMNS, event, event_data
+from app.tables import SESSION_COLUMNS, event, event_data, visit_part
 
 A = TypeVar("A")
 _Asked = Totals | OverTime | Ranking
@@ -40,11 +45,15 @@ _Asked = Totals | OverTime | Ranking
 _MOST_ARMS: Final = 20
 _MOST_SPANS: Final = 4
 _MOST_SITES: Final = 200
+_MOST_RANGES: Final = 8
 
 _SITE: Final = "website_id"
 _HAS_REFERRER: Final = "has_referrer"
 
 _Range = tuple[dt.datetime, dt.datetime]
+
+_ORIGIN: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_INSTANT: Final = dt.timedelta(microseconds=1)  # as exact as times are stored
 
 
 def answer(ctx: Ctx, question: Question[A]) -> A:
@@ -118,6 +127,46 @@ class _Arm:
     asked: _Asked
     span: int
     names: set[str] = field(default_factory=set)
+
+
+_Reading = Sequence[tuple[UUID, _Range]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A table that a scan reads, and for each of its spans what is read: ranges of `at`, both ends included."""
+
+    table: sa.Table
+    at: ColumnElement[dt.datetime]
+    spans: Sequence[_Reading]
+
+    def within(self, *spans: _Reading) -> ColumnElement[bool]:
+        """The rows that one of these spans reads."""
+        sites: dict[_Range, list[UUID]] = {}
+        for site, asked in (one for span in spans for one in span):
+            sites.setdefault(asked, []).append(site)
+        return sa.or_(
+            sa.false(),
+            *(
+                sa.and_(self._of(same), self.at >= start, self.at <= end)
+                for (start, end), same in sites.items()
+            ),
+        )
+
+    def nearby(self) -> list[ColumnElement[bool]]:
+        """Says nothing new of rows that any span reads, but in a form by which an engine knows where not to look."""
+        read = [one for span in self.spans for one in span]
+        ranges = list(dict.fromkeys(asked for _, asked in read))
+        if len(ranges) < 2:
+            return []
+        if len(ranges) > _MOST_RANGES:
+            ranges = [(min(start for start, _ in ranges), max(end for _, end in ranges))]
+        times = (sa.and_(self.at >= start, self.at <= end) for start, end in ranges)
+        return [self._of(list(dict.fromkeys(site for site, _ in read))), sa.or_(*times)]
+
+    def _of(self, sites: Sequence[UUID]) -> ColumnElement[bool]:
+        website = self.table.c.website_id
+        return website == sites[0] if len(sites) == 1 else website.in_(sites)
 
 
 class _Scan:
@@ -203,24 +252,64 @@ class _Scan:
     def _rows(self) -> FromClause:
         """The relation that all arms read."""
         names = set().union(*(arm.names for arm in self._arms.values()))
-        # Events have many values that sessions do not, and would hardly become fewer by being folded.
-        folds = len(self._arms) > 1 and self._kind != "event"
-        make = groups.visits if folds else groups.hits
-        relation = make(self._conditions(), self._keys(), names)
-        return relation.cte("scanned") if len(self._arms) > 1 else relation.subquery("scanned")
+        sources = self._sources()
+        made = [
+            (groups.hits if source.table is event else groups.parts)(
+                self._conditions(source), self._keys(source), names
+            )
+            for source in sources
+        ]
+        relation = made[0] if len(made) == 1 else sa.union_all(*made)
+        if len(self._arms) == 1:
+            return relation.subquery("scanned")
+        # What would hardly become fewer is not folded: events, for their many values, and parts of visits by visit.
+        if self._kind == "session" or (self._kind == "whole" and len(sources) == 1):
+            relation = groups.visits(relation.subquery("hits"), self._keys(sources[0]), names)
+        return relation.cte("scanned")
 
-    def _conditions(self) -> list[ColumnElement[bool]]:
-        ranges = sa.or_(*(_within(span, event) for span in self._spans))
-        conditions = [ranges, *self._like.stored(event)]
-        if len(self._spans) > 1 or len(set(self._spans[0].values())) > 1:
-            # Says nothing new, but in a form by which an engine knows at once where not to look.
-            hull = _hull(self._spans)
-            conditions.append(_within(dict.fromkeys(self._sites, hull), event))
-        if (event_type := self._event_type()) is not None:
-            conditions.append(event.c.event_type == event_type)
+    def _sources(self) -> list[_Source]:
+        spans = [list(span.items()) for span in self._spans]
+        if self._told_by_parts():
+            whole = [
+                [(site, found) for site, asked in span if (found := _half_hours(asked))] for span in spans
+            ]
+            if any(whole):
+                ends = [[(site, end) for site, asked in span for end in _ends(asked)] for span in spans]
+                return [
+                    _Source(visit_part, visit_part.c.half_hour, whole),
+                    _Source(event, event.c.created_at, ends),
+                ]
+        return [_Source(event, event.c.created_at, spans)]
+
+    def _told_by_parts(self) -> bool:
+        """Whether parts of visits tell what is asked: they have no event's own attributes, and no time within a half-hour.
+
+        Nor do they tell what an earlier write left, once they have been folded together.
+        """
+        return (
+            self._kind in ("whole", "session")
+            and self._like.upto is None
+            and (self._like.where is None or of_sessions(self._like.where))
+            and all(period.splits_no_half_hour(unit) for unit, period in self._buckets())
+        )
+
+    def _conditions(self, source: _Source) -> list[ColumnElement[bool]]:
+        table = source.table
+        conditions = [source.within(*source.spans), *source.nearby(), *self._like.stored(table)]
+        match self._event_type():
+            case None:
+                pass
+            case which if table is event:
+                conditions.append(event.c.event_type == which)
+            case tables.PAGE_VIEW:
+                conditions.append(visit_part.c.views > 0)
+            case _:
+                conditions.append(visit_part.c.events > 0)
         if self._like.where is not None:
-            data = sa.or_(*(_within(span, event_data) for span in self._spans))
-            conditions.append(condition(self._like.where, sa.and_(data, *self._like.stored(event_data))))
+            spans = ([*span.items()] for span in self._spans)
+            data = _Source(event_data, event_data.c.created_at, list(spans))
+            meant = sa.and_(data.within(*data.spans), *self._like.stored(event_data))
+            conditions.append(_read_from(table, condition(self._like.where, meant)))
         return conditions
 
     def _event_type(self) -> int | None:
@@ -228,22 +317,23 @@ class _Scan:
         types = {groups.event_type(arm.asked.counted, arm.names) for arm in self._arms.values()}
         return types.pop() if len(types) == 1 else None
 
-    def _keys(self) -> dict[str, ColumnElement[Any]]:
+    def _keys(self, source: _Source) -> dict[str, ColumnElement[Any]]:
         """What the relation's rows can be told apart by, beside sessions and visits."""
         keys: dict[str, ColumnElement[Any]] = {}
+        columns = source.table.c
         if self._many:
-            keys[_SITE] = event.c.website_id
+            keys[_SITE] = columns.website_id
         if len(self._spans) > 1:
-            keys |= {f"in_{number}": _within(span, event) for number, span in enumerate(self._spans)}
+            keys |= {f"in_{number}": source.within(span) for number, span in enumerate(source.spans)}
         for number, (unit, period) in enumerate(self._buckets()):
-            at: ColumnElement[Any] = period.bucket(event.c.created_at, unit)
+            at: ColumnElement[Any] = period.bucket(source.at, unit)
             if len(self._spans) > 1:
-                inside = event.c.created_at.between(period.start, period.end)
+                inside = source.at.between(period.start, period.end)
                 at = sa.case((inside, at))
             keys[f"at_{number}"] = at
         for arm in self._arms.values():
             if isinstance(arm.asked, Ranking):
-                keys |= {name: event.c[name] for name in _columns(arm.asked)}
+                keys |= {name: columns[name] for name in _columns(arm.asked)}
                 if "referrer" in arm.asked.by:
                     keys[_HAS_REFERRER] = fields.field("referrer").present
         return keys
@@ -321,27 +411,35 @@ class _Scan:
         return sa.select(*(column for column in placed.c if column.name != "place")).where(inside)
 
 
-def _within(span: dict[UUID, _Range], table: sa.Table) -> ColumnElement[bool]:
-    """The rows of a span's websites that lie in their ranges."""
-    sites: dict[_Range, list[UUID]] = {}
-    for site, span_range in span.items():
-        sites.setdefault(span_range, []).append(site)
-    return sa.or_(
-        *(
-            sa.and_(
-                table.c.website_id == same[0] if len(same) == 1 else table.c.website_id.in_(same),
-                table.c.created_at >= start,
-                table.c.created_at <= end,
-            )
-            for (start, end), same in sites.items()
-        )
+def _half_hours(asked: _Range) -> _Range | None:
+    """The starts of the first and the last half-hour that lie wholly in a range, None if none does."""
+    start, end = asked
+    first, last = (
+        start + (_ORIGIN - start) % HALF_HOUR,
+        end + _INSTANT - (end + _INSTANT - _ORIGIN) % HALF_HOUR,
     )
+    return (first, last - HALF_HOUR) if first < last else None
 
 
-def _hull(spans: Sequence[dict[UUID, _Range]]) -> _Range:
-    """The range that all these lie in."""
-    ranges = [span_range for span in spans for span_range in span.values()]
-    return min(start for start, _ in ranges), max(end for _, end in ranges)
+def _ends(asked: _Range) -> list[_Range]:
+    """What such half-hours leave of a range."""
+    start, end = asked
+    whole = _half_hours(asked)
+    if whole is None:
+        return [asked]
+    ends = [(start, whole[0] - _INSTANT), (whole[1] + HALF_HOUR, end)]
+    return [(start, end) for start, end in ends if start <= end]
+
+
+def _read_from(table: sa.Table, where: ColumnElement[bool]) -> ColumnElement[bool]:
+    """A condition over the session's attributes in `event`, as one over those in another table."""
+    if table is event:
+        return where
+
+    def replaced(element: Any, **_: Any) -> Any:
+        return table.c[element.name] if isinstance(element, sa.Column) and element.table is event else None
+
+    return replacement_traverse(where, {}, replaced)
 
 
 def _columns(asked: Ranking) -> Sequence[str]:

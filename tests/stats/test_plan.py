@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,20 +12,22 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.sql import visitors
 
 from app import websites
 from app.context import Ctx
 from app.errors import Unavailable
 from app.stats import plan
-from app.stats.filters import Property
+from app.stats.filters import And, Condition, Not, Operator, Property
 from app.stats.measures import MEASURES, Counted, Summary
 from app.stats.period import Period, Unit
 from app.stats.questions import OverTime, Question, Ranking, Totals
 from app.stats.scope import Scope, open_scope
-from app.stats.zones import UTC
+from app.stats.zones import UTC, time_zone
 from app.work import WORK, Work
 from tests.server import Server
 from tests.stats import oracle
@@ -219,7 +222,7 @@ def _reads(server: Server, statement: sa.Executable) -> int:
     with engine.connect() as connection:
         if server.runtime.events.embedded:
             rows = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled}").all()
-            return json.dumps(json.loads(rows[0][1])).count('"Table": "')
+            return max(Counter(re.findall('"Table": "([^"]+)"', json.dumps(json.loads(rows[0][1])))).values())
         rows = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {compiled.replace('%', '%%')}").all()
     # A table of events consists of parts, each of which is read as often as the whole.
     return max(Counter(_relations(rows[0][0])).values())
@@ -233,6 +236,60 @@ def _relations(node: Any) -> Iterator[str]:
     if isinstance(node, list):
         for part in node:
             yield from _relations(part)
+
+
+def read(ctx: Ctx, *questions: Question[Any]) -> list[set[str]]:
+    """The tables that each statement reads."""
+    with counting() as work:
+        plan.answer_all(ctx, questions)
+    return [
+        {table.name for table in visitors.iterate(statement) if isinstance(table, sa.Table)}
+        for statement in work.questions
+    ]
+
+
+def test_what_parts_of_visits_tell_is_read_from_them(ctx: Ctx) -> None:
+    scope = a_week(ctx)
+    country = Condition("country", Operator.EQ, ("DE",))
+    for question in (
+        Totals(scope),
+        OverTime(scope, Unit.HOUR),
+        Ranking(scope, ("browser", "country")),
+        Totals(scope.narrowed(And((country, Not(country))))),
+        OverTime(scope.over(replace(scope.period, zone=time_zone("Asia/Kolkata"))), Unit.DAY),
+    ):
+        # The ragged ends, if only the one instant at which the period ends, are read from the events.
+        assert read(ctx, question) == [{"event", "visit_part"}]
+
+
+def test_what_only_events_tell_is_read_from_them(ctx: Ctx) -> None:
+    scope = a_week(ctx)
+    short = replace(scope.period, end=scope.period.start + dt.timedelta(minutes=29))
+    for question in (
+        OverTime(scope.over(replace(short, start=scope.period.end - dt.timedelta(hours=3))), Unit.MINUTE),
+        OverTime(scope.over(replace(scope.period, zone=time_zone("Asia/Kathmandu"))), Unit.DAY),
+        Ranking(scope, ("browser", "path")),
+        Totals(scope.narrowed(Condition("path", Operator.EQ, ("/",)))),
+        Totals(scope.until(ctx.last_write)),
+        Totals(scope.over(short)),
+    ):
+        assert read(ctx, question) == [{"event"}]
+
+
+@pytest.mark.parametrize("lacking", ["start", "end"])
+def test_parts_of_visits_and_ragged_ends_are_the_period(ctx: Ctx, lacking: str) -> None:
+    """One view at either end of the period, one in between, and one that is just outside."""
+    start, end = (
+        dt.datetime(2026, 11, 3, 10, 12, 13, tzinfo=dt.UTC),
+        dt.datetime(2026, 11, 5, 9, 59, tzinfo=dt.UTC),
+    )
+    millisecond = dt.timedelta(milliseconds=1)
+    outside = start - millisecond if lacking == "start" else end + millisecond
+    site = website(ctx, *(view(at) for at in (start, start + (end - start) / 2, end, outside)))
+    scope = open_scope(ctx, site, Period(start, end, UTC))
+    assert plan.answer(ctx, Totals(scope, ("pageviews", "visitors"))) == Summary(pageviews=3, visitors=3)
+    series = plan.answer(ctx, OverTime(scope, Unit.DAY, ("pageviews",)))
+    assert series.pageviews == [1, 1, 1]
 
 
 def test_the_greatest_position_is_a_position(ctx: Ctx) -> None:

@@ -171,6 +171,9 @@ def store(runtime: Runtime, events: Iterable[Event], *website_ids: UUID) -> None
         if {"revenue", "currency"} <= texts.keys():
             sold = {"event_name": event["event_name"], "country": event["country"]}
             revenue.append({**visit, **sold, "revenue": texts["revenue"], "currency": texts["currency"]})
-    if rows:
-        tables = {"event": rows, "event_data": data, "revenue": revenue}
-        runtime.events.apply(uuid4(), 1, {name: json.dumps(found) for name, found in tables.items()})
+    # In two writes, as events of one visit come in life.
+    for odd in (False, True):
+        tables = {"event": rows[odd::2], "event_data": data[odd::2], "revenue": revenue[odd::2]}
+        if any(tables.values()):
+            texts = {name: json.dumps(found) for name, found in tables.items() if found}
+            runtime.events.apply(uuid4(), 1, texts)
