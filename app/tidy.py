@@ -2,8 +2,8 @@
 
 Sorting, on DuckDB. Events are stored as they come, those of all websites mixed, so one website's month would be found by
 reading everybody's. DuckDB keeps the least and the greatest value of each column for every row group, and skips those
-that cannot hold what is asked for. So rows are sorted by website, in runs: those of a row group's length first, and these
-in longer ones, as they become many. PostgreSQL has partitions and indexes for this.
+that cannot hold what is asked for. So rows are sorted by website: those of a row group, and once they are many all of
+several row groups. PostgreSQL has partitions and indexes for this.
 
 Folding, on both. Each write makes parts of visits of its own events; those of the same visit are made one.
 
@@ -47,9 +47,9 @@ Conditions = list[ColumnElement[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One of the things that are done to a table, in this order, each to what the one before has done.
+    """Something that is done to a table: to about `most` rows at a time, or to fewer, but to no less than `least`.
 
-    It takes `least` rows or more at a time, about `most` if they are there, and moves `piece` rows in one transaction.
+    One transaction moves `piece` of them.
     """
 
     number: int
@@ -58,9 +58,11 @@ class Step:
     piece: int
 
 
-FOLDING: Final = Step(0, 16_384, 8 * ROW_GROUP, 32_768)
+_FOLD: Final = 0
+FOLDING: Final = Step(_FOLD, 16_384, 8 * ROW_GROUP, 32_768)
+# In this order: what is sorted with more rows need not be sorted with fewer.
 SORTING: Final = tuple(
-    Step(number, groups * ROW_GROUP, groups * ROW_GROUP, ROW_GROUP) for number, groups in ((1, 1), (2, 8))
+    Step(number, groups * ROW_GROUP, groups * ROW_GROUP, ROW_GROUP) for number, groups in ((2, 8), (1, 1))
 )
 
 
@@ -119,23 +121,20 @@ class _Tidying:
 
     def run(self, folding: Step, sorting: tuple[Step, ...]) -> Iterator[int]:
         """The number of rows of each transaction."""
-        before: Step | None = None
         for step in (folding, *sorting) if self._folds else sorting:
-            while not self._stopping.is_set() and (found := self._next(step, before)):
+            while not self._stopping.is_set() and (found := self._next(step)):
                 yield from self._do(step, *found)
-            before = step
 
-    def _next(self, step: Step, before: Step | None) -> tuple[Conditions, Place] | None:
+    def _next(self, step: Step) -> tuple[Conditions, Place] | None:
         """The conditions of the rows that a step is to take next, and the place of the last; None if they are too few.
 
         They are what was stored by some writes in a row. So none is missed, whatever its time: what comes late was
         stored late. All that an upgrade found was stored by write 0, and is taken in the order of its time.
         """
         with self._store.engine.connect() as connection:
-            after = self._done(connection, step)
-            limit = self._done(connection, before) if before else None
-            if before and not limit:
-                return None
+            after = self._done(connection, step.number)
+            # What is sorted has been folded before.
+            limit = self._done(connection, _FOLD) if self._folds and step.number > _FOLD else None
             by = (self._table.c.stored_in, truncated("hour", self._at))
             running = (
                 sa.select(
@@ -158,15 +157,16 @@ class _Tidying:
         upto: Place = (end[0], end[1])
         return _within(*self._stored, after, upto), upto
 
-    def _done(self, connection: sa.Connection, step: Step) -> Place | None:
-        found = connection.execute(sa.select(tidied.c.stored_in, tidied.c.at).where(*self._of(step))).one_or_none()
-        if found:
+    def _done(self, connection: sa.Connection, number: int) -> Place | None:
+        """The place up to which this step has been done, or one that sorts more rows together."""
+        enough = tidied.c.step == _FOLD if number == _FOLD else tidied.c.step >= number
+        mine = (tidied.c.table_name == self._table.name, enough)
+        place = (tidied.c.stored_in, tidied.c.at)
+        last = sa.select(*place).where(*mine).order_by(*(column.desc() for column in place)).limit(1)
+        if found := connection.execute(last).one_or_none():
             return found[0], found[1]
-        # What was stored by write 0 was folded when it was.
-        return (0, dt.datetime.max.replace(tzinfo=dt.UTC)) if step.number == FOLDING.number else None
-
-    def _of(self, step: Step) -> Conditions:
-        return [tidied.c.table_name == self._table.name, tidied.c.step == step.number]
+        # What was stored by write 0 was folded as it was.
+        return (0, dt.datetime.max.replace(tzinfo=dt.UTC)) if number == _FOLD else None
 
     def _do(self, step: Step, taken: Conditions, end: Place) -> Iterator[int]:
         started, moved = time.monotonic(), 0
@@ -191,11 +191,11 @@ class _Tidying:
         numbers = numbered.where(*taken).subquery().c
         with self._store.engine.connect() as connection:
             rows, most = connection.execute(sa.select(sa.func.sum(websites_rows), sa.func.max(websites_rows))).one()
-            if not rows or (step.number > FOLDING.number and most > _NEARLY_ALL * float(rows)):
+            if not rows or (step.number > _FOLD and most > _NEARLY_ALL * float(rows)):
                 return []
             ends = connection.execute(
                 sa.select(numbers.website_id, numbers[self._at.name])
-                .where(numbers.number % step.piece == 0)
+                .where(numbers.number % step.piece == 0, numbers.number <= int(rows) - step.piece // 2)
                 .order_by(numbers.number)
             ).all()
         bounds: list[Place | None] = [None, *((website, at) for website, at in ends), None]
@@ -224,11 +224,11 @@ class _Tidying:
         return [sa.func.sum(columns.views), sa.func.sum(columns.events)] if self._folds else [sa.func.count()]
 
     def _mark(self, step: Step, end: Place) -> None:
-        values = {"stored_in": end[0], "at": end[1]}
+        mine = {"table_name": self._table.name, "step": step.number}
+        place = {"stored_in": end[0], "at": end[1]}
         with self._store.writing() as connection:
-            if not connection.execute(tidied.update().where(*self._of(step)).values(values)).rowcount:
-                mark = {"table_name": self._table.name, "step": step.number, **values}
-                connection.execute(tidied.insert().values(mark))
+            if not connection.execute(tidied.update().filter_by(**mine).values(place)).rowcount:
+                connection.execute(tidied.insert().values(mine | place))
 
 
 def _within(
