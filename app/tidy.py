@@ -181,7 +181,9 @@ class _Tidying:
         self._mark(step, end)
         # What was taken out makes room, and the log that a start would have to replay stays short.
         self._store.checkpoint()
-        log.info("%s, step %d: %d rows in %.1f s", self._table.name, step.number, moved, time.monotonic() - started)
+        log.info(
+            "%s, step %d: %d rows in %.1f s", self._table.name, step.number, moved, time.monotonic() - started
+        )
 
     def _pieces(self, step: Step, taken: Conditions) -> list[Conditions]:
         """Conditions that part the rows by website and time; none if they are to be left where they are."""
@@ -190,7 +192,9 @@ class _Tidying:
         numbered = sa.select(*self._order, sa.func.row_number().over(order_by=self._order).label("number"))
         numbers = numbered.where(*taken).subquery().c
         with self._store.engine.connect() as connection:
-            rows, most = connection.execute(sa.select(sa.func.sum(websites_rows), sa.func.max(websites_rows))).one()
+            rows, most = connection.execute(
+                sa.select(sa.func.sum(websites_rows), sa.func.max(websites_rows))
+            ).one()
             if not rows or (step.number > _FOLD and most > _NEARLY_ALL * float(rows)):
                 return []
             ends = connection.execute(
