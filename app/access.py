@@ -158,10 +158,13 @@ def website(ctx: Ctx, website_id: UUID, action: str) -> Website:
     if found is None or not _may(ctx, seen, found.user_id, found.team_id, found.website_id):
         _need(ctx, seen.key)  # a key without the scope is told of that, whether or not there is a website
         raise Hidden("Website not found")
-    if not _may(ctx, RULES[action], found.user_id, found.team_id, found.website_id):
+    if RULES[action] is not seen and not _may(
+        ctx, RULES[action], found.user_id, found.team_id, found.website_id
+    ):
         if ctx.user is None:
             raise Unauthenticated
         raise Denied
+    ctx.remembered.append(found)
     return found
 
 

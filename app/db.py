@@ -68,14 +68,17 @@ def _cgroup_words(name: str) -> list[str]:
 
 def accounts_engine(settings: Settings) -> Engine:
     """The engine of users, websites and all that is edited."""
-    engine = sa.create_engine(settings.accounts_url, pool_pre_ping=True, hide_parameters=True)
+    url = make_url(settings.accounts_url)
+    # A file does not hang up.
+    embedded = url.get_backend_name() == "sqlite"
+    engine = sa.create_engine(url, pool_pre_ping=not embedded, hide_parameters=True)
 
     @sa_event.listens_for(engine, "before_cursor_execute")
     def _count(*_: Any) -> None:
         if work := WORK.get():
             work.account_statements += 1
 
-    if engine.dialect.name == "sqlite":
+    if embedded:
 
         @sa_event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
@@ -102,7 +105,12 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
     if url.get_backend_name() != "duckdb":
         size = settings.read_threads + 2
         engine = sa.create_engine(
-            url, pool_pre_ping=True, pool_size=size, max_overflow=4, hide_parameters=True
+            url,
+            pool_pre_ping=True,
+            pool_size=size,
+            max_overflow=4,
+            hide_parameters=True,
+            skip_autocommit_rollback=True,
         )
         sa_event.listen(engine, "connect", _prepare_for_questions(settings.statement_timeout))
         return engine
@@ -165,6 +173,7 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
         pool_size=settings.read_threads + 2,
         max_overflow=4,
         hide_parameters=True,
+        skip_autocommit_rollback=True,
     )
 
 
@@ -218,17 +227,19 @@ class EventStore:
         """Whether the store is a file of this process, which alone may write it."""
         return self.engine.dialect.name == "duckdb"
 
-    def rows(self, statement: sa.Executable) -> list[Row[*tuple[Any, ...]]]:
-        """All rows of a select that sees every event acknowledged before the call.
+    def rows(
+        self, statement: sa.Select[*tuple[Any, ...]], values: Mapping[str, Any] | None = None
+    ) -> list[Row[*tuple[Any, ...]]]:
+        """All rows of a select, with these parameters, that sees every event acknowledged before the call.
 
         Raises Invalid for values that the store cannot work with, Unavailable when it does not answer in time.
         """
         self.wait_until_fresh()
         if work := WORK.get():
-            work.questions.append(statement)
+            work.questions.append(statement.params(values) if values else statement)
         try:
-            with self.engine.connect() as connection, self._within_time(connection):
-                return list(connection.execute(statement).all())
+            with self._asking() as connection, self._within_time(connection):
+                return list(connection.execute(statement, values).all())
         except sa.exc.DataError as error:
             log.warning("a value that the event store cannot work with", exc_info=error)
             raise Invalid("The event store cannot work with a value of this question") from error
@@ -236,6 +247,10 @@ class EventStore:
             if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
                 raise self._too_slow() from error
             raise Unavailable("The event store does not answer") from error
+
+    def _asking(self) -> sa.Connection:
+        """A connection for one statement, which is a transaction by itself: beginning one and ending it is work too."""
+        return self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def _within_time(self, connection: sa.Connection) -> Iterator[None]:

@@ -95,8 +95,9 @@ class Website(Base):
 
     owner: Mapped[User | None] = relationship()
     team: Mapped[Team | None] = relationship()
+    # Read when they are asked for: questions, which are most of what is asked of a website, ask for none.
     shares: Mapped[list[Share]] = relationship(
-        back_populates="website", cascade="all, delete-orphan", order_by="Share.created_at", lazy="selectin"
+        back_populates="website", cascade="all, delete-orphan", order_by="Share.created_at"
     )
 
     @property

@@ -10,6 +10,7 @@ import hmac
 import os
 import secrets
 import string
+import time
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import bcrypt
 import jwt
+import orjson
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA512
@@ -36,6 +38,9 @@ _ALPHANUMERIC = string.ascii_letters + string.digits
 # Tells keys from login tokens, and lets scanners of published code find them.
 API_KEY_PREFIX = "dashi_"
 _ALGORITHMS = ["HS256", "HS384", "HS512"]
+_HS256 = base64.urlsafe_b64encode(b'{"alg":"HS256","typ":"JWT"}').decode()  # needs no padding
+# Claims that say when or for what a token holds: PyJWT looks at them.
+_CONDITIONS = frozenset(("aud", "exp", "iss", "jti", "nbf", "sub"))
 
 
 def server_secret(app_secret: str) -> str:
@@ -109,23 +114,35 @@ def _bcrypt_input(password: str) -> bytes:
     return password.encode("utf-8", "replace").replace(b"\0", b"")[:MAX_PASSWORD_BYTES]
 
 
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
 class Keys:
     """All that is signed with the server's secret S."""
 
     def __init__(self, app_secret: str) -> None:
         self.secret = server_secret(app_secret)
+        self._key = self.secret.encode()
         self._login_key = hmac.digest(self.secret.encode(), b"dashi login", "sha256")
         # Deriving the AES key takes milliseconds, and a client sends the same token with each request.
         self._opened = lru_cache(maxsize=4096)(self._open)
 
     def sign(self, claims: dict[str, Any]) -> str:
-        """A plain HS256 JWT with S and `iat` in seconds: share tokens and visit caches."""
-        return jwt.encode({"iat": int(dt.datetime.now(dt.UTC).timestamp()), **claims}, self.secret, "HS256")
+        """A plain HS256 JWT with S and `iat` in seconds: share tokens and visit caches.
+
+        By hand, because every hit is answered with one: 4 µs, where PyJWT takes 30.
+        """
+        payload = _base64url(orjson.dumps({"iat": int(time.time()), **claims}))
+        return f"{_HS256}.{payload}.{self._signature(payload)}"
 
     def verify(self, token: str) -> dict[str, Any] | None:
         """The claims of a plain JWT signed with S, None if it is not one."""
         if not token or len(token) > _MAX_TOKEN:
             return None
+        claims = self._plainly_signed(token)
+        if claims is not None:
+            return claims
         try:
             return dict(
                 jwt.decode(
@@ -134,6 +151,23 @@ class Keys:
             )
         except jwt.PyJWTError:
             return None
+
+    def _plainly_signed(self, token: str) -> dict[str, Any] | None:
+        """The claims of a token as `sign` makes it, which hits bring along; None leaves the answer to PyJWT."""
+        header, _, rest = token.partition(".")
+        payload, _, signature = rest.partition(".")
+        if header != _HS256 or not rest.isascii():
+            return None
+        if not hmac.compare_digest(self._signature(payload), signature):
+            return None
+        try:
+            claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        except ValueError:  # signed with S all the same: what else it may be is not decided here
+            return None
+        return claims if isinstance(claims, dict) and _CONDITIONS.isdisjoint(claims) else None
+
+    def _signature(self, payload: str) -> str:
+        return _base64url(hmac.digest(self._key, f"{_HS256}.{payload}".encode(), "sha256"))
 
     def login_token(self, user_id: str, fingerprint: str) -> str:
         """Dashi's own login token: a JWT of 30 days that ends with the password it was made for."""

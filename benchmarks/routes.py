@@ -1,21 +1,27 @@
-"""How long each route takes over 30 days of a website with a million events, in one process on embedded files."""
+"""How long each list, report and live view takes over 30 days of a website with a million events."""
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
-import time
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from typing import Any, Final
-from uuid import UUID
 
 import httpx
 
-from benchmarks.traffic import fill
-from tests.process import environment, serving
+from benchmarks.dashboards import milliseconds
+from benchmarks.figures import Figure, Target, at_most
+from benchmarks.raw import REPORTS
+from benchmarks.run import Run
+from benchmarks.stores import DUCKDB, Store, client
+from benchmarks.timing import checked, medians
+from benchmarks.traffic import PURCHASE, Traffic
 
-TARGET_MS: Final = 200
-_REPEATS: Final = 5
+_PERIOD: Final = dt.timedelta(days=30)
 _SITE: Final = "/api/websites/{site}"
+_LIVE_HITS: Final = 200
+_WEBSITES: Final = 50
 
 # Name → path and parameters beside the range. Umami v2 REST behaviour §3.7 to §3.10.
 LISTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
@@ -23,10 +29,10 @@ LISTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "events, page 500": (f"{_SITE}/events", {"page": 500}),
     "events, searched": (f"{_SITE}/events", {"search": "page/19"}),
     "event-data/events": (f"{_SITE}/event-data/events", {}),
-    "event-data/events of one": (f"{_SITE}/event-data/events", {"event": "purchase"}),
+    "event-data/events of one": (f"{_SITE}/event-data/events", {"event": PURCHASE}),
     "event-data/fields": (f"{_SITE}/event-data/fields", {}),
     "event-data/properties": (f"{_SITE}/event-data/properties", {}),
-    "event-data/values": (f"{_SITE}/event-data/values", {"eventName": "purchase", "propertyName": "price"}),
+    "event-data/values": (f"{_SITE}/event-data/values", {"eventName": PURCHASE, "propertyName": "price"}),
     "event-data/stats": (f"{_SITE}/event-data/stats", {}),
     "sessions": (f"{_SITE}/sessions", {}),
     "sessions, page 500": (f"{_SITE}/sessions", {"page": 500}),
@@ -39,80 +45,67 @@ LISTS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "sessions/one/properties": (f"{_SITE}/sessions/{{session}}/properties", {}),
     "session-data/properties": (f"{_SITE}/session-data/properties", {}),
     "session-data/values": (f"{_SITE}/session-data/values", {"propertyName": "plan"}),
-    "segments": (f"{_SITE}/segments", {"type": "segment"}),
+    "values": (f"{_SITE}/values", {"type": "url"}),
+    "active": (f"{_SITE}/active", {}),
     "realtime": ("/api/realtime/{site}", {"timezone": "Europe/Berlin"}),
 }
-
-# Name → path and body beside website and period. §3.12.
-REPORTS: Final[dict[str, dict[str, Any]]] = {
-    "funnel": {
-        "window": 60,
-        "steps": [{"type": "url", "value": f"/page/{number}"} for number in (0, 1)]
-        + [{"type": "event", "value": "purchase"}],
-    },
-    "journey": {"steps": 5},
-    "retention": {"timezone": "Europe/Berlin"},
-    "goals": {
-        "goals": [
-            {"type": "url", "value": "/page/0", "goal": 10},
-            {"type": "event", "value": "purchase", "goal": 10},
-            {"type": "event-data", "value": "purchase", "goal": 10, "operator": "sum", "property": "price"},
-        ]
-    },
-    "insights": {
-        "fields": [{"name": name, "type": "string", "label": name} for name in ("country", "url")],
-        "filters": [],
-    },
-    "utm": {},
-    "revenue": {"currency": "EUR", "timezone": "Europe/Berlin"},
-    "attribution": {"model": "lastClick", "steps": [{"type": "event", "value": "purchase"}]},
-}
+_TOTALS: Final = """query($first: Int!, $period: PeriodInput!) { websites(first: $first) { nodes {
+    analytics(period: $period) { totals(compare: PREVIOUS) { pageviews { value previous } visitors { value previous } } }
+} } }"""
 
 
-def routes(data_dir: Path, events: int = 1_000_000, days: int = 30) -> dict[str, float]:
-    """Median milliseconds of each route, over HTTP, asked by the owner."""
-    values = environment(data_dir / "data")
-    with serving(values, data_dir / "log") as process:
-        headers = {"authorization": f"Bearer {process.token()}"}
-        made = httpx.post(
-            f"{process.url}/api/websites", json={"name": "b", "domain": "example.com"}, headers=headers
-        )
-        site = made.json()["id"]
-    # Up to now, so that there is something to see live.
-    end = dt.datetime.now(dt.UTC).replace(microsecond=0)
-    start = end - dt.timedelta(days=days)
-    stored = fill(data_dir / "data" / "events.duckdb", UUID(site), events, end)
-    if stored < 0.9 * events:
-        raise SystemExit(f"{stored:,} events were made where about {events:,} were meant")
-    with (
-        serving(values, data_dir / "log") as process,
-        httpx.Client(
-            base_url=process.url, headers={"authorization": f"Bearer {process.token()}"}, timeout=120
-        ) as client,
-    ):
-        period = {"startAt": _milliseconds(start), "endAt": _milliseconds(end)}
-        session = client.get(f"/api/websites/{site}/sessions", params=period).json()["data"][3]["id"]
-        figures = {}
-        for name, (path, more) in LISTS.items():
-            url = path.format(site=site, session=session)
-            figures[name] = _median(client, "GET", url, params={**period, **more})
-        for name, more in REPORTS.items():
-            asked = {"startDate": start.isoformat(), "endDate": end.isoformat(), "unit": "day"}
-            body = {"websiteId": site, "dateRange": asked, **more}
-            figures[f"reports/{name}"] = _median(client, "POST", f"/api/reports/{name}", json=body)
-        return figures
+def routes(run: Run) -> Iterator[Figure]:
+    """Milliseconds of each route over HTTP, asked by the owner; the last one is a list of websites with their totals."""
+    for engine in run.engines:
+        size = min(run.sizes)
+        # Of a copy: what is seen live is sent first.
+        with run.stores.copy(run.stores.filled(engine, Traffic(size))) as store:
+            for name, taken in asyncio.run(_times(store)).items():
+                yield Figure(name, engine, taken, "ms", own_target=_target(engine))
+        many = run.stores.filled(engine, Traffic(size, _WEBSITES))
+        for name, taken in asyncio.run(_totals(many)).items():
+            yield Figure(name, engine, taken, "ms", own_target=_target(engine))
 
 
-def _median(client: httpx.Client, method: str, url: str, **sent: Any) -> float:
-    taken = []
-    for _ in range(_REPEATS):
-        begun = time.perf_counter()
-        answer = client.request(method, url, **sent)
-        taken.append((time.perf_counter() - begun) * 1000)
-        if answer.status_code != 200:
-            raise SystemExit(f"{method} {url}: {answer.status_code} {answer.text}")
-    return round(sorted(taken)[_REPEATS // 2], 1)
+def _target(engine: str) -> Target | None:
+    return at_most(200) if engine == DUCKDB else None
 
 
-def _milliseconds(at: dt.datetime) -> int:
-    return int(at.timestamp() * 1000)
+async def _times(store: Store) -> dict[str, float]:
+    start, end = store.traffic.end - _PERIOD, store.traffic.end
+    period = {"startAt": milliseconds(start), "endAt": milliseconds(end)}
+    with store.serving() as process:
+        async with client(process) as asking:
+            await _send_hits(asking, str(store.site))
+            listed = await asking.get(f"/api/websites/{store.site}/sessions", params=period)
+            names = {"site": store.site, "session": checked(listed).json()["data"][3]["id"]}
+            ways: dict[str, Callable[[], Awaitable[Any]]] = {}
+            for name, (path, given) in LISTS.items():
+                ways[name] = partial(_asked, asking, "GET", path.format(**names), params={**period, **given})
+            for report in REPORTS:
+                asked = {"startDate": start.isoformat(), "endDate": end.isoformat(), "unit": "day"}
+                body = {"websiteId": str(store.site), "dateRange": asked, **report.given}
+                ways[report.path] = partial(_asked, asking, "POST", f"/api/{report.path}", json=body)
+            return await medians(ways, 20)
+
+
+async def _totals(store: Store) -> dict[str, float]:
+    period = {"start": (store.traffic.end - _PERIOD).isoformat(), "end": store.traffic.end.isoformat()}
+    asked = {"query": _TOTALS, "variables": {"first": _WEBSITES, "period": period}}
+    with store.serving() as process:
+        async with client(process) as asking:
+            name = f"totals of {_WEBSITES} websites, one GraphQL operation"
+            return await medians({name: partial(_asked, asking, "POST", "/graphql", json=asked)})
+
+
+async def _send_hits(asking: httpx.AsyncClient, site: str) -> None:
+    """Something to be seen live."""
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
+    for number in range(_LIVE_HITS):
+        payload = {"website": site, "hostname": "example.com", "url": f"/page/{number % 40}", "title": "Live"}
+        headers = {"user-agent": agent, "x-forwarded-for": f"81.2.69.{number % 50 + 1}"}
+        checked(await asking.post("/api/send", json={"type": "event", "payload": payload}, headers=headers))
+
+
+async def _asked(asking: httpx.AsyncClient, method: str, url: str, **sent: Any) -> None:
+    checked(await asking.request(method, url, **sent))

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 import time
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
-import httpx
 import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from benchmarks.machine import resident_mib
-from tests.process import Process, environment, serving
+from benchmarks.figures import Figure
+from benchmarks.machine import processor_ms, resident_mib
+from benchmarks.run import Run
+from benchmarks.stores import Store
+from benchmarks.traffic import Traffic
+from tests.process import Process
 
-TARGET_MIB: Final = 50
+_COUNT: Final = 1000
 _WEBSITES: Final = 10
 _WARMING: Final = 20
 _SECONDS: Final = 30
@@ -29,23 +31,20 @@ _SUBSCRIPTIONS: Final = (
 )
 
 
-def subscribers(data_dir: Path, database_url: str = "", count: int = 1000) -> dict[str, Any]:
-    """Resident MiB before and with `count` sockets of one subscription each, and the share of a core they take idle."""
+def subscribers(run: Run) -> Iterator[Figure]:
+    """Resident memory before and with sockets of one subscription each, and the share of a core they take idle."""
     # Each socket is an open file, here and in the server, which inherits the limit.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    values = environment(data_dir / "data", database_url, SUBSCRIPTIONS_PER_ACTOR=str(count))
-    with serving(values, data_dir / "log") as process:
-        return asyncio.run(_measure(process, count))
+    for engine in run.engines:
+        store = run.stores.filled(engine, Traffic(0, _WEBSITES))
+        with store.serving(SUBSCRIPTIONS_PER_ACTOR=str(_COUNT)) as process:
+            yield from asyncio.run(_measure(process, store))
 
 
-async def _measure(process: Process, count: int) -> dict[str, Any]:
+async def _measure(process: Process, store: Store) -> list[Figure]:
     headers = {"authorization": f"Bearer {process.token()}"}
-    async with httpx.AsyncClient(base_url=process.url, headers=headers) as client:
-        websites = [
-            (await client.post("/api/websites", json={"name": "b", "domain": "example.com"})).json()["id"]
-            for _ in range(_WEBSITES)
-        ]
+    websites = [str(one) for one in store.traffic.website_ids]
     # The first ones load and remember what all need.
     for one in [await _subscribed(process, headers, websites[0], number) for number in range(_WARMING)]:
         await one.close()
@@ -53,23 +52,22 @@ async def _measure(process: Process, count: int) -> dict[str, Any]:
     before = resident_mib(process.popen.pid)
     opened = time.perf_counter()
     sockets = [
-        await _subscribed(process, headers, websites[number % _WEBSITES], number) for number in range(count)
+        await _subscribed(process, headers, websites[number % _WEBSITES], number) for number in range(_COUNT)
     ]
     opened = time.perf_counter() - opened
-    started = _processor_seconds(process.popen.pid)
+    started = processor_ms(process.popen.pid)
     await asyncio.sleep(_SECONDS)
-    idle = (_processor_seconds(process.popen.pid) - started) / _SECONDS
+    idle = (processor_ms(process.popen.pid) - started) / 1000 / _SECONDS
     after = resident_mib(process.popen.pid)
     for one in sockets:
         await one.close()
-    return {
-        "before_mib": round(before, 1),
-        "with_subscribers_mib": round(after, 1),
-        "cost_mib": round(after - before, 1),
-        "kib_each": round((after - before) * 1024 / count, 1),
-        "opened_per_second": round(count / opened),
-        "idle_core_percent": round(100 * idle, 1),
-    }
+    name = f"{_COUNT:,} idle subscribers"
+    return [
+        Figure(name, store.engine, after - before, "MiB"),
+        Figure(f"{name}, each", store.engine, (after - before) * 1024 / _COUNT, "KiB"),
+        Figure(f"{name}, opened", store.engine, _COUNT / opened, "/s"),
+        Figure(f"{name}, of a core", store.engine, 100 * idle, "%"),
+    ]
 
 
 async def _subscribed(process: Process, headers: dict[str, str], site: str, number: int) -> ClientConnection:
@@ -93,8 +91,3 @@ async def _expect(socket: ClientConnection, kind: str) -> None:
     message = orjson.loads(await asyncio.wait_for(socket.recv(), 30))
     if message["type"] != kind or "errors" in message.get("payload", {}):
         raise SystemExit(f"{kind} was expected: {message}")
-
-
-def _processor_seconds(pid: int) -> float:
-    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")

@@ -83,6 +83,32 @@ def test_unsigned_token_is_refused(keys: Keys) -> None:
     assert keys.login_claims(jwt.encode({"userId": ADMIN, "aud": "dashi:login"}, None, "none")) is None
 
 
+def test_plain_token_is_a_jwt_of_the_secret(keys: Keys) -> None:
+    claims = {"websiteId": ADMIN, "iat": 1_700_000_000}
+    assert jwt.decode(keys.sign(claims), S, ["HS256"]) == claims
+    assert keys.verify(keys.sign(claims)) == claims
+    # As other libraries write it: with a header of their own, or another hash.
+    assert keys.verify(jwt.encode(claims, S, "HS256", headers={"kid": "1"})) == claims
+    assert keys.verify(jwt.encode(claims, S, "HS512")) == claims
+
+
+@pytest.mark.parametrize("at", [5, 45, -3])
+def test_tampered_plain_token_is_refused(keys: Keys, at: int) -> None:
+    token = keys.sign({"websiteId": ADMIN})
+    assert keys.verify(_flipped(token, at if at >= 0 else len(token) + at)) is None
+
+
+def test_plain_token_honours_its_conditions(keys: Keys) -> None:
+    assert keys.verify(keys.sign({"websiteId": ADMIN, "exp": 1_000_000_000})) is None
+    assert keys.verify(keys.sign({"websiteId": ADMIN, "nbf": 4_000_000_000})) is None
+    assert keys.verify(keys.sign({"websiteId": ADMIN, "exp": 4_000_000_000})) is not None
+
+
+def test_what_is_signed_and_holds_no_claims_is_no_token(keys: Keys) -> None:
+    assert keys.verify(jwt.api_jws.encode(b"[1]", S, "HS256", headers={"typ": "JWT"})) is None
+    assert keys.verify(jwt.api_jws.encode(b"no json", S, "HS256", headers={"typ": "JWT"})) is None
+
+
 def test_own_token(keys: Keys) -> None:
     claims = keys.login_claims(keys.login_token(ADMIN, "abc"))
     assert claims is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import unquote_plus
 
 from ada_url import URL
@@ -25,12 +25,33 @@ _MAX_PARAMETER: Final = 255
 _MAX_HOSTNAME: Final = 100
 _PARAMETERS: Final = frozenset(UTM_COLUMNS + CLICK_ID_COLUMNS)
 
+# Addresses that resolving leaves as they are: most of those that browsers send. They are read by this expression alone,
+# in a tenth of the time, because each of the ten calls into the library gives other threads the interpreter. Hosts are
+# names (numbers, ports and punycode have rules of their own), no segment of the path is empty or begins with a dot, which
+# may stand encoded, and all characters are such as no part encodes.
+_PLAIN_HOST: Final = r"(?:(?!xn--)[a-z0-9-]+\.)++(?!xn--)[a-z][a-z0-9-]*+"
+_KEPT: Final = r"\w.~!$&()*+,;=:@%\-"
+_PLAIN: Final = re.compile(
+    rf"(?:https?://({_PLAIN_HOST}))?((?:/(?![/.]|%2[Ee])[{_KEPT}]*+)++)(?:\?([{_KEPT}/?]*+))?(?:#([{_KEPT}/?]*+))?",
+    re.ASCII,
+)
+_PLAIN_BASE: Final = re.compile(_PLAIN_HOST)
+
 _TRAILING_SLASH: Final = re.compile(r"/(?=(?:#.*)?\Z)")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _ESCAPES: Final = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 # The characters that decodeURI leaves encoded are ; / ? : @ & = + $ , and #. All are ASCII, so ending a run
 # of escapes at one of them cannot cut a valid UTF-8 sequence in two.
 _UNRESERVED_ESCAPES: Final = re.compile(r"(?:%(?!2[346BCFbcf]|3[ABDFabdf]|40)[0-9A-Fa-f]{2})+")
+
+
+class _Address(NamedTuple):
+    """The parts of a resolved address; '' where one is absent or empty."""
+
+    hostname: str
+    path: str
+    query: str  # without the question mark
+    fragment: str  # without the number sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +85,7 @@ class Referrer:
 
 def resolvable(url: str) -> bool:
     """Whether the text is an address, or a path that makes one on https://localhost."""
-    return URL.can_parse(url, _LOCALHOST)
+    return _PLAIN.fullmatch(url) is not None or URL.can_parse(url, _LOCALHOST)
 
 
 def split_url(url: str, hostname: str, remove_trailing_slash: bool = False) -> PageUrl:
@@ -73,11 +94,12 @@ def split_url(url: str, hostname: str, remove_trailing_slash: bool = False) -> P
     The path carries the fragment, and MISSING_URL gives ''. Raises ValueError unless `resolvable(url)`.
     """
     address = _resolve(url, hostname)
-    path = address.pathname
-    path = "" if path == MISSING_URL else path + address.hash
+    path = f"{address.path}#{address.fragment}" if address.fragment else address.path
+    if address.path == MISSING_URL:
+        path = ""
     if remove_trailing_slash:
         path = _TRAILING_SLASH.sub("", path, count=1)
-    query = address.search[1:]
+    query = address.query
     return PageUrl(
         path=_decode(path, _UNRESERVED_ESCAPES)[:_MAX_PART],
         query=query[:_MAX_PART],
@@ -97,8 +119,8 @@ def split_referrer(referrer: str, hostname: str) -> Referrer:
     host = address.hostname
     return Referrer(
         domain="" if host == "localhost" else host.removeprefix("www.")[:_MAX_PART],
-        path=_decode(address.pathname, _UNRESERVED_ESCAPES)[:_MAX_PART],
-        query=address.search[1 : _MAX_PART + 1],
+        path=_decode(address.path, _UNRESERVED_ESCAPES)[:_MAX_PART],
+        query=address.query[:_MAX_PART],
     )
 
 
@@ -107,7 +129,15 @@ def decode_title(title: str) -> str:
     return _decode(title, _ESCAPES)[:_MAX_PART]
 
 
-def _resolve(url: str, hostname: str) -> URL:
+def _resolve(url: str, hostname: str) -> _Address:
+    plain = _PLAIN.fullmatch(url)
+    if plain and (plain[1] or not hostname or _PLAIN_BASE.fullmatch(hostname)):
+        return _Address(plain[1] or hostname or "localhost", plain[2], plain[3] or "", plain[4] or "")
+    address = _parse(url, hostname)
+    return _Address(address.hostname, address.pathname, address.search[1:], address.hash[1:])
+
+
+def _parse(url: str, hostname: str) -> URL:
     if hostname:
         try:
             return URL(url, base=f"https://{hostname}")

@@ -13,10 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.sql.expression import ColumnElement, FromClause, Select
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.stats.filters import condition
 from app.stats.measures import OF_VISITS, Counted, aggregates
-from app.stats.scope import Scope
-from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, event_data, visit_part
+from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, visit_part
 
 EVENT_TYPES: Final = {Counted.VIEWS: PAGE_VIEW, Counted.EVENTS: CUSTOM_EVENT, Counted.BOTH: None}
 
@@ -140,11 +138,17 @@ def _listed(rows: FromClause, names: Collection[str], counted: Counted) -> Colum
     return sa.or_(views, events) if "events" in names else views
 
 
-def edges(scope: Scope, names: Collection[str], last: bool) -> Select[Any]:
+def edges(
+    conditions: Sequence[ColumnElement[bool]],
+    where: ColumnElement[bool],
+    names: Collection[str],
+    *,
+    last: bool,
+) -> Select[Any]:
     """The measures by `key_0`, the path that visits began (or ended) at; a visit counts as a whole.
 
-    Filters apply to that one page view, not to finding it, and a visit's figures are not filtered
-    (Umami v2 REST behaviour §3.6). Views of the same instant are all first: the visit counts for each of their paths.
+    It is looked for among the events that meet the conditions. The filter `where` applies to that one page view, not to
+    finding it, and a visit's figures are not filtered (Umami v2 REST behaviour §3.6). Views of the same instant are all first: the visit counts for each of their paths.
     """
     is_view = event.c.event_type == PAGE_VIEW
     at = event.c.created_at
@@ -160,14 +164,14 @@ def edges(scope: Scope, names: Collection[str], last: bool) -> Select[Any]:
             event.c.session_id,
             event.c.visit_id,
             event.c.url_path.label("key_0"),
-            sa.and_(is_view, condition(scope.where, sa.and_(*scope.range(event_data)))).label("fits"),
+            sa.and_(is_view, where).label("fits"),
             place.label("place"),
             over_visit(sa.func.count(), is_view).label("views"),
             over_visit(sa.func.count(), sa.not_(is_view)).label("events"),
             over_visit(sa.func.min(event.c.created_at), is_view).label("first_at"),
             over_visit(sa.func.max(event.c.created_at), is_view).label("last_at"),
         )
-        .where(*scope.range(), *([] if "events" in names else [is_view]))
+        .where(*conditions, *([] if "events" in names else [is_view]))
         .subquery("placed")
     )
     columns = [column for column in placed.c if column.name not in ("fits", "place")]

@@ -15,7 +15,7 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app.errors import Invalid
 from app.sql import shifted, truncated
-from app.stats.zones import local_day, spans, time_zone
+from app.stats.zones import Span, local_day, spans, time_zone
 
 __all__ = ["ALL_TIME", "MAX_BUCKETS", "SLIDING", "Last", "Period", "Unit", "last", "local_day", "time_zone"]
 
@@ -66,6 +66,10 @@ _STEPS: Final[
 
 def _day(wall: dt.datetime) -> dt.datetime:
     return wall.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+# How many seconds clocks are ahead of UTC at first, and from each change on.
+Offsets = tuple[int, tuple[Span, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +129,22 @@ class Period:
         return Unit.DAY if months <= 6 else Unit.MONTH if months <= 24 else Unit.YEAR
 
     def bucket(self, column: ColumnElement[dt.datetime], unit: Unit) -> ColumnElement[dt.datetime]:
-        """The start of the bucket that a UTC column falls in, as a zone-less wall-clock time.
+        """As `bucketed`, on the clocks of its zone."""
+        return bucketed(column, unit, self.offsets)
 
-        The hour that is repeated when clocks go back is one bucket.
-        """
-        first, *rest = spans(self.zone, self.start, self.end)
-        offsets = [first.offset, *(span.offset for span in rest)]
-        if not any(offsets):
-            return truncated(unit.value, column)
-        until = zip((span.start for span in rest), offsets, strict=False)
-        pieces = [(column < change, sa.literal(offset)) for change, offset in until]
-        offset = sa.case(*pieces, else_=sa.literal(offsets[-1])) if pieces else sa.literal(first.offset)
-        return truncated(unit.value, shifted(column, offset))
+    @property
+    def offsets(self) -> Offsets:
+        """The offsets of its zone's clocks."""
+        first, *changes = spans(self.zone, self.start, self.end)
+        return first.offset, tuple(changes)
 
     def splits_no_half_hour(self, unit: Unit) -> bool:
         """Whether every half-hour of UTC lies in one bucket: all but minutes, and zones such as Nepal's."""
-        first, *rest = spans(self.zone, self.start, self.end)
-        offsets = {first.offset, *(span.offset for span in rest)}
+        first, changes = self.offsets
+        offsets = {first, *(change.offset for change in changes)}
         whole = all(
-            span.start.minute % 30 == span.start.second == span.start.microsecond == 0 for span in rest
+            change.start.minute % 30 == change.start.second == change.start.microsecond == 0
+            for change in changes
         )
         return unit is not Unit.MINUTE and whole and not any(offset % 1800 for offset in offsets)
 
@@ -176,6 +177,20 @@ class Period:
 
 
 ALL_TIME: Final = Period.all_time
+
+
+def bucketed(column: ColumnElement[dt.datetime], unit: Unit, offsets: Offsets) -> ColumnElement[dt.datetime]:
+    """The start of the bucket that a UTC column falls in, as a zone-less wall-clock time.
+
+    The hour that is repeated when clocks go back is one bucket.
+    """
+    first, changes = offsets
+    if not any((first, *(change.offset for change in changes))):
+        return truncated(unit.value, column)
+    until = zip(changes, (first, *(change.offset for change in changes)), strict=False)
+    pieces = [(column < change.start, sa.literal(offset)) for change, offset in until]
+    offset = sa.case(*pieces, else_=sa.literal(changes[-1].offset)) if pieces else sa.literal(first)
+    return truncated(unit.value, shifted(column, offset))
 
 
 class Last(StrEnum):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from ada_url import URL
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from app.ingest import urls
 from app.ingest.urls import (
     MISSING_URL,
     PageUrl,
@@ -200,3 +204,46 @@ def test_not_resolvable(url: str) -> None:
     assert resolvable(url) is False
     with pytest.raises(ValueError, match="Invalid input"):
         split_url(url, "example.com")
+
+
+_HOSTS = [
+    "",
+    "example.com",
+    "a-b.co.uk",
+    "localhost",
+    "x.1",
+    "1.2.3.4",
+    "0x7f.x0",
+    "xn--a.de",
+    "a--b.de",
+    "A.de",
+    "a..b",
+]
+_PARTS = st.text("ab9A_.~!$&()*+,;=:@%-/?#2eE'\"|\\ é", max_size=12)
+
+
+@given(
+    st.sampled_from(["", "http://", "https://", "ftp://"]),
+    st.sampled_from(_HOSTS),
+    _PARTS,
+    st.sampled_from(_HOSTS),
+)
+@example("https://", "example.com", "/a/%2E%2e/b", "")
+@example("", "", "//a.b/c", "example.com")
+@example("https://", "example.com", "/?a'b", "")
+def test_addresses_read_without_the_library_are_what_it_makes_of_them(
+    scheme: str, host: str, rest: str, hostname: str
+) -> None:
+    url = scheme + host + rest
+    assert resolvable(url) == URL.can_parse(url, "https://localhost")
+    if resolvable(url):
+        parsed = urls._parse(url, hostname)
+        parts = (parsed.hostname, parsed.pathname, parsed.search[1:], parsed.hash[1:])
+        assert urls._resolve(url, hostname) == parts
+
+
+@pytest.mark.parametrize(
+    "url", ["https://www.example.com/a/b.html?c=%C3%A9&d#e", "/caf%C3%A9/", "http://a.de/#/x?y"]
+)
+def test_what_browsers_send_needs_no_library(url: str) -> None:
+    assert urls._PLAIN.fullmatch(url)

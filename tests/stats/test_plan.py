@@ -305,7 +305,7 @@ def test_the_greatest_position_is_a_position(ctx: Ctx) -> None:
 def test_a_store_that_is_gone_is_told_to_all(ctx: Ctx, monkeypatch: Any) -> None:
     scope = a_week(ctx)
 
-    def gone(_: Any) -> Any:
+    def gone(*_: Any) -> Any:
         raise Unavailable
 
     monkeypatch.setattr(ctx.events, "rows", gone)
