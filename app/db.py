@@ -39,6 +39,15 @@ _MIB = 1 << 20
 # the engine's own 8 MB, it would look through all of them for each event (300,000 ids, 600,000 events: 30 s and no
 # answer, against 2 s).
 _HASH_BYTES = 64 << 20
+# What PostgreSQL is told of questions where nobody has told it otherwise (docs/decisions/0021-postgresql-settings.md).
+_FOR_QUESTIONS = {
+    # A page out of turn, beside one in turn. It takes 4, as of rotating disks: then a month of a website is not looked up
+    # but found by several processes that read the year, at twice the work. At 1.1 it would look up every event of a year
+    # where a filter keeps a few, at three times the work.
+    "random_page_cost": "2",
+    # A statement is the same for a day and for a year. Planned once for all, it would be planned for 1/200 of the events.
+    "plan_cache_mode": "force_custom_plan",
+}
 _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
 _WRITING = 7_244_311
@@ -124,7 +133,7 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
 def _prepare_for_questions(seconds: float) -> Callable[[Any, Any], None]:
     """No question to PostgreSQL runs for ever; `without_limit` lets what is no question. Ids are hashed.
 
-    Whoever runs the server may have allowed for more memory than this: that stands.
+    What the server's operator has set stands: more memory than this, or anything of `_FOR_QUESTIONS`.
     """
 
     def prepare(connection: Any, _record: Any) -> None:
@@ -135,6 +144,11 @@ def _prepare_for_questions(seconds: float) -> Callable[[Any, Any], None]:
                 "current_setting('hash_mem_multiplier')::float, "
                 f"{_HASH_BYTES}.0 / pg_size_bytes(current_setting('work_mem'))))::text, false)"
             )
+            for name, value in _FOR_QUESTIONS.items():
+                cursor.execute(
+                    "SELECT set_config(name, %s, false) FROM pg_settings WHERE name = %s AND source = 'default'",
+                    (value, name),
+                )
         connection.commit()
 
     return prepare
