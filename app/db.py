@@ -42,6 +42,7 @@ _HASH_BYTES = 64 << 20
 _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
 _WRITING = 7_244_311
+_TIDYING = 7_244_312
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
 
@@ -288,6 +289,23 @@ class EventStore:
         """The number of the last write. It is in the store with all before it, and whatever comes is numbered above."""
         [(number,)] = self.rows(sa.select(_LAST_WRITE))
         return int(number)
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction that writes, in this process's turn and among all processes. Whoever waits for it waits."""
+        with self._writing, self.engine.begin() as connection:
+            without_limit(connection)
+            _take_turn(connection)
+            yield connection
+
+    @contextmanager
+    def tidying(self) -> Iterator[bool]:
+        """Whether no other process is tidying. If so, none begins to within the block."""
+        if self.embedded:
+            yield True
+            return
+        with self.engine.begin() as connection:
+            yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_TIDYING))))
 
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""

@@ -28,6 +28,20 @@ def fold_all(connection: sa.Connection) -> None:
     connection.execute(_fold(event, sa.literal(0, sa.BigInteger), ordered=True))
 
 
+def fold_parts(parts: FromClause) -> sa.Select[Any]:
+    """Parts of visits, those of the same visit, half-hour and attributes in one, as if the last write had stored them."""
+    columns = parts.c
+    added: dict[str, ColumnElement[Any]] = {
+        "stored_in": sa.func.max(columns.stored_in),
+        "first_at": sa.func.min(columns.first_at),
+        "last_at": sa.func.max(columns.last_at),
+        **{name: sa.cast(sa.func.sum(columns[name]), sa.Integer) for name in ("views", "events")},
+    }
+    same = [column for column in columns if column.name not in added]
+    made = [added[column.name].label(column.name) if column.name in added else column for column in columns]
+    return sa.select(*made).group_by(*same)
+
+
 def _fold(rows: FromClause, stored_in: ColumnElement[int], *, ordered: bool = False) -> sa.Insert:
     columns = rows.c
     is_view = columns.event_type == PAGE_VIEW

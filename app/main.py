@@ -30,6 +30,7 @@ from app.live.hub import Live
 from app.metrics import Metrics
 from app.security import Keys, load_app_secret
 from app.settings import Settings
+from app.tidy import Tidy
 from graphql_schema.router import mount_graphql
 from rest_compat.router import mount_rest
 
@@ -47,6 +48,7 @@ class Services:
     collector: Collector
     metrics: Metrics
     live: Live
+    tidy: Tidy
 
 
 def open_accounts(settings: Settings) -> sessionmaker[Session]:
@@ -89,11 +91,13 @@ def open_services(settings: Settings) -> Services:
     journal, left_over = open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes)
     live = Live(runtime)
     metrics.gauge("dashi_subscriptions", "Subscriptions at this moment.", lambda: live.count)
-    return Services(runtime, Collector(runtime, journal, left_over, metrics), metrics, live)
+    collector = Collector(runtime, journal, left_over, metrics)
+    return Services(runtime, collector, metrics, live, Tidy(runtime.events))
 
 
 def close_services(services: Services) -> None:
     services.live.close()
+    services.tidy.close()
     services.collector.close()
     services.runtime.close()
 

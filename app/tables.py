@@ -162,6 +162,17 @@ applied_batch = sa.Table(
     _stored_in(),
 )
 
+# How far each step of tidying (`app.tidy`) has got in each table: it is done with the rows of writes before `stored_in`,
+# and with those of that write up to the time `at`.
+tidied = sa.Table(
+    "tidied",
+    metadata,
+    sa.Column("table_name", sa.Text, nullable=False),
+    sa.Column("step", sa.SmallInteger, nullable=False),
+    _stored_in(),
+    sa.Column("at", UTC, nullable=False),
+)
+
 # The tables that hold a website's data, in the order the journal carries them.
 DATA_TABLES: Final = (event, event_data, session_data, revenue)
 

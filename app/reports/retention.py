@@ -63,10 +63,15 @@ def _active(scope: Scope) -> Select[Any]:
         .outerjoin_from(event, earlier, event.c.session_id == earlier.c.session_id)
         .where(*scope.rows(), earlier.c.session_id.is_(None))
         .distinct()
-        .subquery("days")
+        .cte("days")
     )
-    date = sa.func.min(days.c.day).over(partition_by=days.c.session_id).label("date")
-    dated = sa.select(days.c.day, date).subquery("dated")
+    first = sa.select(days.c.session_id, sa.func.min(days.c.day).label("date")).group_by(days.c.session_id)
+    first_days = first.subquery("first_days")
+    dated = (
+        sa.select(days.c.day, first_days.c.date)
+        .join_from(days, first_days, days.c.session_id == first_days.c.session_id)
+        .subquery("dated")
+    )
     return (
         sa.select(dated.c.date, dated.c.day, sa.func.count().label("visitors"))
         .where(dated.c.day <= shifted(dated.c.date, sa.literal(MAX_DAY * _DAY_SECONDS)))

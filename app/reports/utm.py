@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from app.context import Ctx
 from app.reports.report import Report
-from app.sql import extracted, fits
+from app.sql import extracted, fits, like
 from app.stats.measures import whole
 from app.stats.scope import Scope
 from app.tables import PAGE_VIEW, event
@@ -51,10 +51,11 @@ def run(ctx: Ctx, scope: Scope, params: Params) -> list[UtmParameter]:
     A parameter that an address repeats counts once for each value it is given there.
     """
     # Addresses hardly ever repeat (click ids), their campaign parameters do.
-    pair = sa.literal(_PAIR, sa.Text)
+    any_campaign, pair = sa.literal("%utm\\_%", sa.Text), sa.literal(_PAIR, sa.Text)
     campaigns = (
         sa.select(extracted(event.c.url_query, pair).label("campaign"))
-        .where(*scope.rows(PAGE_VIEW), fits(event.c.url_query, pair))
+        # The first says no more than the second, in a tenth of the time.
+        .where(*scope.rows(PAGE_VIEW), like(event.c.url_query, any_campaign), fits(event.c.url_query, pair))
         .subquery("campaigns")
     )
     query = sa.select(campaigns.c.campaign, sa.func.count()).group_by(campaigns.c.campaign)

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.sql.expression import ColumnElement, FromClause, Select
-from sqlalchemy.sql.functions import FunctionElement
 
 from app.stats.measures import OF_VISITS, Counted, aggregates
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, visit_part
@@ -109,7 +108,7 @@ def measured(
     if OF_VISITS & set(names):
         rows = folded(rows, ["session_id", "visit_id", *columns], conditions).subquery("visits")
         conditions = ()
-    elif "visits" not in names:
+    elif "visits" not in names and "visitors" in names:
         # In two steps: to tell distinct sessions apart within each group takes PostgreSQL twice as long.
         rows = folded(rows, ["session_id", *columns], conditions).subquery("sessions")
         conditions = ()
@@ -195,33 +194,28 @@ def edges(
     """
     is_view = event.c.event_type == PAGE_VIEW
     at = event.c.created_at
-    place = sa.func.rank().over(
-        partition_by=[event.c.visit_id, event.c.event_type], order_by=at.desc() if last else at
-    )
-
-    def over_visit(aggregate: FunctionElement[Any], of: ColumnElement[bool]) -> ColumnElement[Any]:
-        return aggregate.filter(of).over(partition_by=event.c.visit_id)
-
-    placed = (
+    visits = (
         sa.select(
-            event.c.session_id,
             event.c.visit_id,
-            event.c.url_path.label("key_0"),
-            sa.and_(is_view, where).label("fits"),
-            place.label("place"),
-            over_visit(sa.func.count(), is_view).label("views"),
-            over_visit(sa.func.count(), sa.not_(is_view)).label("events"),
-            over_visit(sa.func.min(event.c.created_at), is_view).label("first_at"),
-            over_visit(sa.func.max(event.c.created_at), is_view).label("last_at"),
+            sa.func.count().filter(is_view).label("views"),
+            sa.func.count().filter(sa.not_(is_view)).label("events"),
+            sa.func.min(at).filter(is_view).label("first_at"),
+            sa.func.max(at).filter(is_view).label("last_at"),
         )
         .where(*conditions, *([] if "events" in names else [is_view]))
-        .subquery("placed")
+        .group_by(event.c.visit_id)
+        .subquery("visits")
     )
-    columns = [column for column in placed.c if column.name not in ("fits", "place")]
-    found = sa.select(*columns).where(placed.c.place == 1, placed.c.fits)
-    # Counts of distinct ids need no distinct rows, and without them an engine leaves out the windows that no measure
-    # asks for: that is a third of the time.
+    edge = visits.c.last_at if last else visits.c.first_at
+    found = (
+        sa.select(event.c.session_id, *visits.c, event.c.url_path.label("key_0"))
+        .join_from(event, visits, sa.and_(event.c.visit_id == visits.c.visit_id, at == edge))
+        .where(*conditions, is_view, where)
+    )
+    # Views of one path at the same instant are one; counts of distinct ids need not be told so.
     of_ids = set(names) <= {"visitors", "visits"}
     rows = (found if of_ids else found.distinct()).subquery("edges")
     # Every row is a visit with a page view, so nothing has to be counted to know it.
+    if set(names) == {"visitors"}:
+        return _visitors(rows, {"key_0": "key_0"}, [])
     return sa.select(rows.c.key_0, *aggregates(rows, names, Counted.BOTH)).group_by(rows.c.key_0)

@@ -81,7 +81,7 @@ def test_only_what_is_selected_is_read(ask: Callable[..., tuple[Any, Any]]) -> N
         ("totals(compare: PREVIOUS) { visitors { value } }", 1),
         ("totals(compare: PREVIOUS) { visitors { previous } } series { visitors }", 1),
         ("channels { visitors }", 1),
-        ("breakdown(by: [ENTRY]) { nodes { visitors } }", 1),
+        ("breakdown(by: [ENTRY]) { nodes { visitors } }", 2),
         (
             "a: breakdown(by: [QUERY]) { nodes { visitors } } b: breakdown(by: [QUERY]) { nodes { visitors } }",
             1,
