@@ -7,7 +7,7 @@ import datetime as dt
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -117,7 +117,7 @@ class Collector:
         try:
             outcome, written = await self._take(body, request)
             if written is not None:
-                await asyncio.wrap_future(written)
+                await written
         except AppError as error:
             self._count_refusal(error)
             raise
@@ -127,7 +127,7 @@ class Collector:
 
     async def collect_batch(self, bodies: Sequence[object], request: Request) -> list[Outcome | AppError]:
         """Take hits in order, each as if it had come alone; one outcome for each, one wait for all."""
-        taken: list[tuple[Outcome | AppError, Future[int] | None]] = []
+        taken: list[tuple[Outcome | AppError, asyncio.Future[int] | None]] = []
         turn = time.perf_counter()
         for body in bodies:
             try:
@@ -141,7 +141,7 @@ class Collector:
         for body, (outcome, written) in zip(bodies, taken, strict=True):
             try:
                 if written is not None:
-                    await asyncio.wrap_future(written)
+                    await written
             except Unavailable as error:
                 outcome = error
             if isinstance(outcome, AppError):
@@ -170,9 +170,8 @@ class Collector:
             writer.journal.close()
         self._locator.close()
 
-    async def _take(self, body: object, request: Request) -> tuple[Outcome, Future[int] | None]:
-        if self._loop is None:
-            self._loop = asyncio.get_running_loop()
+    async def _take(self, body: object, request: Request) -> tuple[Outcome, asyncio.Future[int] | None]:
+        self._loop = loop = asyncio.get_running_loop()
         hit = parse_hit(body)
         headers = request.headers
         has_key = await self._senders.check(hit.website_id, headers)
@@ -192,9 +191,11 @@ class Collector:
             device=agents.device_name(described.os, hit.screen),
             location=self._locator.locate(ip, headers, bool(hit.ip)),
         )
-        return self._record(hit, client, headers.get("x-umami-cache", ""))
+        accepted, rows = self._record(hit, client, headers.get("x-umami-cache", ""))
+        stored = rows.event or rows.session_data
+        return accepted, self.journal.append_from(loop, rows) if stored else None
 
-    def _record(self, hit: Hit, client: Client, cache: str) -> tuple[Accepted, Future[int] | None]:
+    def _record(self, hit: Hit, client: Client, cache: str) -> tuple[Accepted, Rows]:
         now = time.time()
         at = dt.datetime.fromtimestamp(now if hit.timestamp is None else hit.timestamp, dt.UTC)
         session_id = self._identity.session(hit.website, client.ip, client.agent, hit.distinct_id, at)
@@ -208,11 +209,10 @@ class Collector:
             remove_trailing_slash=self.runtime.settings.remove_trailing_slash,
             version=self._next_version(),
         )
-        stored = rows.event or rows.session_data
         token = self.runtime.keys.sign(
             {"websiteId": hit.website, "sessionId": str(session_id), "visitId": str(visit_id), "iat": began}
         )
-        return Accepted(session_id, visit_id, token), self.journal.append(rows) if stored else None
+        return Accepted(session_id, visit_id, token), rows
 
     def _visit(self, hit: Hit, session_id: UUID, at: dt.datetime, now: int, cache: str) -> tuple[UUID, int]:
         """(visit id, second it began): the cached visit while it lasts, else that of the session's hour."""

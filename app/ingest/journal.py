@@ -6,6 +6,7 @@ applies batches to the event store in order and drops them once the store can no
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import logging
 import os
@@ -55,7 +56,7 @@ class Batch:
 @dataclass(slots=True)
 class _Entry:
     rows: tuple[bytes, ...]
-    future: Future[int]
+    future: Future[int] | asyncio.Future[int]
 
     @property
     def size(self) -> int:
@@ -81,6 +82,7 @@ class Journal:
         self.grown = threading.Condition()
         self._waiting: list[_Entry] = []
         self._wake = threading.Condition()
+        self._waking = False  # whether the loop that appends will do so in its next turn
         self._closing = False
         self._thread = threading.Thread(target=self._commit_forever, name="journal", daemon=True)
         self._thread.start()
@@ -90,18 +92,40 @@ class Journal:
 
         Raises Unavailable, here or from the future, when nothing can be written: the rows are then nowhere.
         """
-        entry = _Entry(tuple(_fragment(getattr(rows, table)) for table in TABLES), Future())
-        # A caller that goes away (a socket that is closed) must not cancel what others wait for in the same commit.
-        entry.future.set_running_or_notify_cancel()
+        future: Future[int] = Future()
+        # A caller that goes away must not cancel what others wait for in the same commit.
+        future.set_running_or_notify_cancel()
+        with self._wake:
+            self._take(_Entry(_fragments(rows), future))
+            self._wake.notify()
+        return future
+
+    def append_from(self, loop: asyncio.AbstractEventLoop, rows: Rows) -> asyncio.Future[int]:
+        """The same for the event loop that this is called from.
+
+        The thread that writes is woken once for all that one turn of the loop appends: woken by each, it would take the
+        interpreter from the loop as often.
+        """
+        future: asyncio.Future[int] = loop.create_future()
+        with self._wake:
+            self._take(_Entry(_fragments(rows), future))
+            if not self._waking:
+                loop.call_soon(self._wake_up)
+                self._waking = True
+        return future
+
+    def _take(self, entry: _Entry) -> None:
         if self.unapplied_bytes + entry.size > self.max_bytes:
             raise Unavailable("Too many events wait for the event store")
+        if self._closing:
+            raise Unavailable("Dashi is stopping")
+        self.unapplied_bytes += entry.size
+        self._waiting.append(entry)
+
+    def _wake_up(self) -> None:
         with self._wake:
-            if self._closing:
-                raise Unavailable("Dashi is stopping")
-            self.unapplied_bytes += entry.size
-            self._waiting.append(entry)
+            self._waking = False
             self._wake.notify()
-        return entry.future
 
     def start_after(self, number: int) -> None:
         """Number new batches above what the store has already seen of this journal."""
@@ -201,15 +225,12 @@ class Journal:
         with self.grown:
             self.last = number
             self.grown.notify_all()
-        for entry in entries:
-            entry.future.set_result(number)
+        _tell(entries, number)
 
     def _refuse(self, entries: list[_Entry], error: Unavailable) -> None:
         with self._wake:
             self.unapplied_bytes -= sum(entry.size for entry in entries)
-        for entry in entries:
-            if not entry.future.done():
-                entry.future.set_exception(error)
+        _tell(entries, error)
 
 
 def open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journal]]:
@@ -284,6 +305,37 @@ def _hold(lock: Path) -> int:
         os.close(descriptor)
         raise Unavailable(f"{lock} is held by another process") from error
     return descriptor
+
+
+def _tell(entries: Sequence[_Entry], outcome: int | Unavailable) -> None:
+    """Give all who wait the number of their batch, or why there is none; each event loop is woken once."""
+    loops: dict[asyncio.AbstractEventLoop, list[asyncio.Future[int]]] = {}
+    for future in (entry.future for entry in entries):
+        if isinstance(future, asyncio.Future):
+            loops.setdefault(future.get_loop(), []).append(future)
+        elif not future.done():
+            _settle(future, outcome)
+    for loop, futures in loops.items():
+        with suppress(RuntimeError):  # a loop that is closed has nobody who waits
+            loop.call_soon_threadsafe(_settle_all, futures, outcome)
+
+
+def _settle_all(futures: Sequence[asyncio.Future[int]], outcome: int | Unavailable) -> None:
+    for future in futures:
+        if not future.done():  # a socket that was closed has cancelled what waited for it
+            _settle(future, outcome)
+
+
+def _settle(future: Future[int] | asyncio.Future[int], outcome: int | Unavailable) -> None:
+    if isinstance(outcome, int):
+        future.set_result(outcome)
+    else:
+        future.set_exception(outcome)
+        future.exception()  # seen: who waits for several may have left after the first
+
+
+def _fragments(rows: Rows) -> tuple[bytes, ...]:
+    return tuple(_fragment(getattr(rows, table)) for table in TABLES)
 
 
 def _fragment(rows: list[dict[str, object]]) -> bytes:
