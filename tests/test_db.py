@@ -33,19 +33,20 @@ def test_limits_come_from_the_cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert db.machine_limits() == (whole_memory, whole_processors)
 
 
-def test_duckdb_gets_half_the_memory_and_all_processors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("mib", "expected"), [(100, "256.0 MiB"), (600, "300.0 MiB"), (2048, "384.0 MiB")])
+def test_duckdb_gets_half_the_memory_within_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mib: int, expected: str
 ) -> None:
     cgroup = tmp_path / "cgroup"
     cgroup.mkdir()
-    (cgroup / "memory.max").write_text(str(2 << 30))
+    (cgroup / "memory.max").write_text(str(mib << 20))
     monkeypatch.setattr(db, "_CGROUP", cgroup)
     engine = db.events_engine(Settings(data_dir=tmp_path))
     with engine.connect() as connection:
         limit, spill = connection.execute(
             sa.text("SELECT current_setting('memory_limit'), current_setting('temp_directory')")
         ).one()
-    assert limit == "1.0 GiB"
+    assert limit == expected
     assert spill == str(tmp_path / "events.tmp")
     engine.dispose()
 
