@@ -40,6 +40,9 @@ _NEARLY_ALL: Final = 0.9
 _FIRST: Final = 60.0
 _EVERY: Final = 600.0
 
+# A transaction that took long rests this many times as long: whoever reads waits for writers, and they for it.
+_REST: Final = 3
+
 # Where a row stands: by a leading column first, by time then.
 Place = tuple[Any, dt.datetime]
 Conditions = list[ColumnElement[bool]]
@@ -181,8 +184,7 @@ class _Tidying:
             rows = self._move([*taken, *piece])
             moved += rows
             yield rows
-            # For as long as it took: what waited for the store has its turn.
-            if self._ends(time.monotonic() - began):
+            if self._ends(_REST * (time.monotonic() - began)):
                 return
         self._mark(step, end)
         # What was taken out makes room, and the log that a start would have to replay stays short.
