@@ -24,7 +24,7 @@ from app.listen import Listener, notify
 from app.settings import Settings
 from app.sql import insert_json
 from app.stored import Stored, stored
-from app.tables import DATA_TABLES, WEBSITE_TABLES, applied_batch, event, metadata
+from app.tables import DATA_TABLES, WEBSITE_TABLES, applied_batch, event, metadata, visit_part
 from app.watchdog import WATCHDOG
 from app.work import WORK
 
@@ -351,6 +351,9 @@ class EventStore:
         with self._writing, self.engine.begin() as connection:
             without_limit(connection)
             for table in WEBSITE_TABLES:
+                if table is visit_part:
+                    # Folding takes its rows out and puts them back: what is put back meanwhile would stay.
+                    _take_turn(connection)
                 connection.execute(table.delete().where(table.c.website_id == website_id))
             if not self.embedded:
                 notify(connection, [Stored(website_id)])

@@ -25,7 +25,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.sql.expression import ColumnElement, FromClause, Select
 
-from app.db import EventStore
+from app.db import EventStore, without_limit
 from app.folding import fold_parts
 from app.sql import truncated
 from app.tables import WEBSITE_TABLES, tidied, visit_part
@@ -141,6 +141,7 @@ class _Tidying:
         stored late. All that an upgrade found was stored by write 0, and is taken in the order of its time.
         """
         with self._store.engine.connect() as connection:
+            without_limit(connection)
             after = self._done(connection, step.number)
             # What is sorted has been folded before.
             limit = self._done(connection, _FOLD) if self._folds and step.number > _FOLD else None
@@ -200,6 +201,7 @@ class _Tidying:
         numbered = sa.select(*self._order, sa.func.row_number().over(order_by=self._order).label("number"))
         numbers = numbered.where(*taken).subquery().c
         with self._store.engine.connect() as connection:
+            without_limit(connection)
             rows, most = connection.execute(
                 sa.select(sa.func.sum(websites_rows), sa.func.max(websites_rows))
             ).one()
