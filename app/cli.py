@@ -6,21 +6,22 @@ import datetime as dt
 import logging
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.cli_keys import key_cli, user_named
-from app.demo import SITES, WEBSITE_IDS, fill
 from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
 from app.security import hash_password, random_password
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 cli = typer.Typer(
     name="dashi",
@@ -79,6 +80,8 @@ def demo(
 
     The same day, days and seed give the same figures. Where the websites are there already, nothing is added.
     """
+    from app.demo import SITES, WEBSITE_IDS, fill
+
     settings = _served_settings(host, port)
     runtime, password = open_runtime(settings)
     today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -208,6 +211,8 @@ def _serve(settings: Settings, password: str | None) -> None:
 
 
 def _day_bar() -> Progress:
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

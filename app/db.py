@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -20,15 +20,13 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Invalid, Unavailable
 from app.folding import fold_json
+from app.listen import Listener, notify
 from app.settings import Settings
 from app.sql import insert_json
 from app.stored import Stored, stored
-from app.tables import DATA_TABLES, WEBSITE_TABLES, applied_batch, event, metadata
+from app.tables import DATA_TABLES, WEBSITE_TABLES, applied_batch, event, metadata, visit_part
 from app.watchdog import WATCHDOG
 from app.work import WORK
-
-if TYPE_CHECKING:
-    from app.listen import Listener
 
 log = logging.getLogger("dashi.db")
 
@@ -221,13 +219,6 @@ def _quarantine(wal: Path) -> None:
     log.warning("%s could not be replayed and is now %s; the journal makes good for it", wal, aside)
 
 
-def _notify(connection: sa.Connection, told: Sequence[Stored]) -> None:
-    # PostgreSQL's driver takes 9 MB, which embedded files do without.
-    from app.listen import notify
-
-    notify(connection, told)
-
-
 class EventStore:
     """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them."""
 
@@ -351,7 +342,7 @@ class EventStore:
             # Once the store has taken the rows, and before they are there for good: a write that is done cannot fail.
             told = stored(rows.get(event.name)) if self._heard or not self.embedded else []
             if not self.embedded:
-                _notify(connection, told)
+                notify(connection, told)
         if self._heard and told:
             self._heard(told)
 
@@ -374,9 +365,12 @@ class EventStore:
         with self._writing, self.engine.begin() as connection:
             without_limit(connection)
             for table in WEBSITE_TABLES:
+                if table is visit_part:
+                    # Folding takes its rows out and puts them back: what is put back meanwhile would stay.
+                    _take_turn(connection)
                 connection.execute(table.delete().where(table.c.website_id == website_id))
             if not self.embedded:
-                _notify(connection, [Stored(website_id)])
+                notify(connection, [Stored(website_id)])
         if self._heard:
             self._heard([Stored(website_id)])
         # The journal makes good for events that a lost log held, but it knows of no deletions.
@@ -391,8 +385,6 @@ class EventStore:
         if self.embedded:
             self._heard = heard  # what this process does not store, nobody does
         else:
-            from app.listen import Listener
-
             self._listener = Listener(self.engine, heard, lost)
 
     def unfollow(self) -> None:

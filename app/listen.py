@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Engine
@@ -53,7 +52,7 @@ class Listener:
         self._stopping = threading.Event()
         try:
             self._connection = self._open()
-        except psycopg.Error as error:
+        except self._engine.dialect.loaded_dbapi.Error as error:
             raise Unavailable("The event store does not answer") from error
         self._thread = threading.Thread(target=self._run, name="listen", daemon=True)
         self._thread.start()
@@ -72,7 +71,7 @@ class Listener:
         try:
             connection.autocommit = True
             connection.execute(f"LISTEN {_CHANNEL}")
-        except psycopg.Error:
+        except BaseException:
             connection.close()
             raise
         return connection

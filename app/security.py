@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import datetime as dt
 import hashlib
 import hmac
 import os
@@ -14,23 +13,21 @@ import time
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bcrypt
-import jwt
 import orjson
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA512
-from cryptography.hazmat.primitives.kdf.pbkdf2 import PBKDF2HMAC
 
 from app.errors import Invalid
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
 _SALT, _IV, _TAG = 64, 16, 16
 _ITERATIONS = 10_000
 _MAX_TOKEN = 4096
-_LOGIN_LIFETIME = dt.timedelta(days=30)
+_LOGIN_SECONDS = 30 * 86_400
 _LOGIN_AUDIENCE = "dashi:login"
 _BCRYPT_ROUNDS = 10
 MAX_PASSWORD_BYTES = 72  # what bcrypt reads
@@ -114,10 +111,6 @@ def _bcrypt_input(password: str) -> bytes:
     return password.encode("utf-8", "replace").replace(b"\0", b"")[:MAX_PASSWORD_BYTES]
 
 
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 class Keys:
     """All that is signed with the server's secret S."""
 
@@ -133,8 +126,7 @@ class Keys:
 
         By hand, because every hit is answered with one: 4 µs, where PyJWT takes 30.
         """
-        payload = _base64url(orjson.dumps({"iat": int(time.time()), **claims}))
-        return f"{_HS256}.{payload}.{self._signature(payload)}"
+        return _signed({"iat": int(time.time()), **claims}, self._key)
 
     def verify(self, token: str) -> dict[str, Any] | None:
         """The claims of a plain JWT signed with S, None if it is not one."""
@@ -143,14 +135,7 @@ class Keys:
         claims = self._plainly_signed(token)
         if claims is not None:
             return claims
-        try:
-            return dict(
-                jwt.decode(
-                    token, self.secret, _ALGORITHMS, options={"verify_aud": False, "verify_iat": False}
-                )
-            )
-        except jwt.PyJWTError:
-            return None
+        return _decoded(token, self._key, _ALGORITHMS, options={"verify_aud": False, "verify_iat": False})
 
     def _plainly_signed(self, token: str) -> dict[str, Any] | None:
         """The claims of a token as `sign` makes it, which hits bring along; None leaves the answer to PyJWT."""
@@ -158,7 +143,7 @@ class Keys:
         payload, _, signature = rest.partition(".")
         if header != _HS256 or not rest.isascii():
             return None
-        if not hmac.compare_digest(self._signature(payload), signature):
+        if not hmac.compare_digest(_signature(payload, self._key), signature):
             return None
         try:
             claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -166,20 +151,17 @@ class Keys:
             return None
         return claims if isinstance(claims, dict) and _CONDITIONS.isdisjoint(claims) else None
 
-    def _signature(self, payload: str) -> str:
-        return _base64url(hmac.digest(self._key, f"{_HS256}.{payload}".encode(), "sha256"))
-
     def login_token(self, user_id: str, fingerprint: str) -> str:
         """Dashi's own login token: a JWT of 30 days that ends with the password it was made for."""
-        now = dt.datetime.now(dt.UTC)
+        now = int(time.time())
         claims = {
             "userId": user_id,
             "pwd": fingerprint,
             "aud": _LOGIN_AUDIENCE,
             "iat": now,
-            "exp": now + _LOGIN_LIFETIME,
+            "exp": now + _LOGIN_SECONDS,
         }
-        return jwt.encode(claims, self._login_key, "HS256")
+        return _signed(claims, self._login_key)
 
     def fingerprint(self, password_hash: str) -> str:
         """What a login's or a share's token remembers of a password's hash."""
@@ -193,10 +175,7 @@ class Keys:
         return claims if claims and isinstance(claims.get("userId"), str) else None
 
     def _own(self, token: str) -> dict[str, Any] | None:
-        try:
-            return dict(jwt.decode(token, self._login_key, ["HS256"], audience=_LOGIN_AUDIENCE))
-        except jwt.PyJWTError:
-            return None
+        return _decoded(token, self._login_key, ["HS256"], audience=_LOGIN_AUDIENCE)
 
     def _opened_claims(self, token: str) -> dict[str, Any] | None:
         """The claims of an encrypted token. Its JWT is verified each time, so that an `exp` in it is honoured."""
@@ -215,16 +194,44 @@ class Keys:
         sealed = raw[_SALT + _IV + _TAG :]
         if not sealed:
             return None
+        from cryptography.exceptions import InvalidTag
+
         try:
-            return AESGCM(self._cipher_key(salt)).decrypt(iv, sealed + tag, None).decode()
+            return self._cipher(salt).decrypt(iv, sealed + tag, None).decode()
         except (InvalidTag, UnicodeDecodeError):
             return None
 
     def seal(self, claims: dict[str, Any]) -> str:
         """A login token as Umami and its API client make it: encrypted, without expiry."""
         salt, iv = os.urandom(_SALT), os.urandom(_IV)
-        sealed = AESGCM(self._cipher_key(salt)).encrypt(iv, self.sign(claims).encode(), None)
+        sealed = self._cipher(salt).encrypt(iv, self.sign(claims).encode(), None)
         return base64.b64encode(salt + iv + sealed[-_TAG:] + sealed[:-_TAG]).decode()
 
-    def _cipher_key(self, salt: bytes) -> bytes:
-        return PBKDF2HMAC(SHA512(), 32, salt, _ITERATIONS).derive(self.secret.encode())
+    def _cipher(self, salt: bytes) -> AESGCM:
+        # Imported with the first token that is encrypted, or that PyJWT checks: it takes 9 MiB.
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        return AESGCM(hashlib.pbkdf2_hmac("sha512", self._key, salt, _ITERATIONS, 32))
+
+
+def _signed(claims: dict[str, Any], key: bytes) -> str:
+    payload = _base64url(orjson.dumps(claims))
+    return f"{_HS256}.{payload}.{_signature(payload, key)}"
+
+
+def _signature(payload: str, key: bytes) -> str:
+    return _base64url(hmac.digest(key, f"{_HS256}.{payload}".encode(), "sha256"))
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _decoded(token: str, key: bytes, algorithms: list[str], **checks: Any) -> dict[str, Any] | None:
+    """The claims of a JWT, None if it is none or does not hold; `checks` as PyJWT names them."""
+    import jwt
+
+    try:
+        return dict(jwt.decode(token, key, algorithms, **checks))
+    except jwt.PyJWTError:
+        return None

@@ -82,7 +82,7 @@ class Journal:
         self.grown = threading.Condition()
         self._waiting: list[_Entry] = []
         self._wake = threading.Condition()
-        self._waking = False  # whether the loop that appends will do so in its next turn
+        self._waking: asyncio.AbstractEventLoop | None = None  # the loop that will do so in its next turn
         self._closing = False
         self._thread = threading.Thread(target=self._commit_forever, name="journal", daemon=True)
         self._thread.start()
@@ -109,9 +109,9 @@ class Journal:
         future: asyncio.Future[int] = loop.create_future()
         with self._wake:
             self._take(_Entry(_fragments(rows), future))
-            if not self._waking:
+            if self._waking is not loop:
                 loop.call_soon(self._wake_up)
-                self._waking = True
+                self._waking = loop
         return future
 
     def _take(self, entry: _Entry) -> None:
@@ -124,7 +124,7 @@ class Journal:
 
     def _wake_up(self) -> None:
         with self._wake:
-            self._waking = False
+            self._waking = None
             self._wake.notify()
 
     def start_after(self, number: int) -> None:

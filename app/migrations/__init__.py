@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Connection, Engine
 
 Chain = Literal["accounts", "events"]
 
@@ -17,33 +17,38 @@ _LOCK = 7_244_310
 
 def upgrade(engine: Engine, chain: Chain) -> None:
     """Run the migrations that are missing. Both chains may share one database; each has its own version table."""
-    if _is_current(engine, chain):
-        return
-    # Takes a tenth of a second and 9 MB, and is needed once for each upgrade.
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(_HERE))
-    config.set_main_option("version_locations", str(_HERE / chain))
-    config.set_main_option("path_separator", "newline")
     with engine.begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        config.attributes.update(
-            connection=connection, metadata=None, version_table=f"alembic_version_{chain}"
-        )
-        command.upgrade(config, "head")
+        if _version(connection, chain) != newest(chain):
+            _run(connection, chain)
 
 
-def _is_current(engine: Engine, chain: Chain) -> bool:
-    """Whether a database has had the last migration of its chain: files and revisions are numbered alike."""
-    last = max(file.name for file in (_HERE / chain).glob("0*.py")).partition("_")[0]
-    with engine.connect() as connection:
-        if not sa.inspect(connection).has_table(f"alembic_version_{chain}"):
-            return False
-        version: sa.Select[str] = sa.select(sa.column("version_num", sa.Text)).select_from(
-            sa.table(f"alembic_version_{chain}")
-        )
-        return connection.execute(version).scalars().all() == [f"{chain}_{last}"]
+def newest(chain: Chain) -> str:
+    """The revision of a chain's last migration: files are numbered, and revisions named after chain and number."""
+    number = max(file.name[:4] for file in (_HERE / chain).glob("[0-9]*.py"))
+    return f"{chain}_{number}"
+
+
+def _version(connection: Connection, chain: Chain) -> str | None:
+    table = sa.table(f"alembic_version_{chain}", sa.column("version_num"))
+    if not sa.inspect(connection).has_table(table.name):
+        return None
+    version: str | None = connection.scalar(sa.select(table.c.version_num))
+    return version
+
+
+def _run(connection: Connection, chain: Chain) -> None:
+    # Imported when there is something to migrate: it would stay in memory, 9 MiB in each process.
+    from alembic import command
+    from alembic.config import Config
+
+    # DuckDB's dialect makes itself known to Alembic as it is initialised, if that is imported by then.
+    connection.dialect.initialize(connection)
+    config = Config()
+    config.set_main_option("script_location", str(_HERE))
+    config.set_main_option("version_locations", str(_HERE / chain))
+    config.set_main_option("path_separator", "newline")
+    config.attributes.update(connection=connection, metadata=None, version_table=f"alembic_version_{chain}")
+    command.upgrade(config, "head")

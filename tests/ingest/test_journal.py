@@ -1,3 +1,4 @@
+import asyncio
 import json
 import sqlite3
 from pathlib import Path
@@ -70,6 +71,55 @@ def test_a_caller_that_goes_away_does_not_stop_the_journal(tmp_path: Path) -> No
     assert journal.alive
     assert names(journal) == ["a", "b"]
     journal.close()
+
+
+async def _written(journal: Journal, *names: str) -> list[int]:
+    loop = asyncio.get_running_loop()
+    return await asyncio.gather(*(journal.append_from(loop, rows(name)) for name in names))
+
+
+def test_what_one_turn_of_an_event_loop_appends_is_one_commit(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite", 1 << 20)
+    assert asyncio.run(_written(journal, "a", "b", "c")) == [1, 1, 1]
+    assert asyncio.run(_written(journal, "d")) == [2]
+    assert names(journal) == ["a", "b", "c", "d"]
+    journal.close()
+
+
+def test_a_loop_that_ends_before_its_rows_are_written_keeps_no_other_waiting(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite", 1 << 20)
+    gone = asyncio.new_event_loop()
+    journal.append_from(gone, rows("a"))
+    gone.close()
+    assert asyncio.run(_written(journal, "b")) == [1]
+    assert names(journal) == ["a", "b"]
+    assert journal.alive
+    journal.close()
+
+
+def test_a_task_that_is_cancelled_cancels_nobody_else_in_its_commit(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite", 1 << 20)
+
+    async def one_leaves() -> int:
+        loop = asyncio.get_running_loop()
+        journal.append_from(loop, rows("leaves")).cancel()
+        return await journal.append_from(loop, rows("stays"))
+
+    assert asyncio.run(one_leaves()) == 1
+    assert names(journal) == ["leaves", "stays"]
+    journal.close()
+
+
+def test_an_event_loop_is_told_what_cannot_be_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "j.sqlite", 1 << 20)
+    pages = journal._writing.execute("PRAGMA page_count").fetchone()[0]
+    journal._writing.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(Unavailable, match="cannot be written"):
+        asyncio.run(_written(journal, "x" * 100_000))
+    assert journal.unapplied_bytes == 0
+    journal.close()
+    with pytest.raises(Unavailable, match="stopping"):
+        asyncio.run(_written(journal, "y"))
 
 
 def test_texts_beyond_ascii_are_counted_in_bytes_both_ways(tmp_path: Path) -> None:
