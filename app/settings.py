@@ -59,7 +59,10 @@ class Settings(BaseSettings):
     statement_timeout: float = Field(
         30.0, gt=0, le=3600, description="Seconds that a question to the event store may take."
     )
-    duckdb_memory_limit: str = Field("", description="DuckDB's memory, e.g. `512MB`. Empty: from the cgroup.")
+    duckdb_memory_limit: str = Field(
+        "",
+        description="DuckDB's memory, e.g. `1GB`. Empty: half the machine's or cgroup's, at most `384MiB`.",
+    )
     duckdb_threads: int = Field(0, ge=0, description="DuckDB's threads. 0: from the cgroup.")
 
     graphiql: Switch = Field(True, description="Serve GraphiQL at `/graphql`.")

@@ -213,8 +213,8 @@ class earliest(FunctionElement[Any]):
 
 
 @written(
-    postgresql="date_bin('30 minutes', {0}, TIMESTAMP '2000-01-01')",
-    duckdb="time_bucket(INTERVAL '30 minutes', {0}, TIMESTAMP '2000-01-01')",
+    postgresql="date_bin('30 minutes', {0}, TIMESTAMP '1970-01-01')",
+    duckdb="time_bucket(INTERVAL '30 minutes', {0}, TIMESTAMP '1970-01-01')",
 )
 class half_hour(FunctionElement[dt.datetime]):
     """The start of the half-hour that an instant falls in."""

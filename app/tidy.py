@@ -25,7 +25,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.sql.expression import ColumnElement, FromClause, Select
 
-from app.db import EventStore
+from app.db import EventStore, without_limit
 from app.folding import fold_parts
 from app.sql import truncated
 from app.tables import WEBSITE_TABLES, tidied, visit_part
@@ -39,6 +39,9 @@ _NEARLY_ALL: Final = 0.9
 # Seconds after the start, and between two times.
 _FIRST: Final = 60.0
 _EVERY: Final = 600.0
+
+# A transaction that took long rests this many times as long: whoever reads waits for writers, and they for it.
+_REST: Final = 3
 
 # Where a row stands: by a leading column first, by time then.
 Place = tuple[Any, dt.datetime]
@@ -97,8 +100,10 @@ def tidy_once(
     folding: Step = FOLDING,
     sorting: tuple[Step, ...] = SORTING,
 ) -> int:
-    """Do all there is to do, or as much as there is time for until `stopping`. Answers how many rows were moved."""
-    stopping = stopping or threading.Event()
+    """Do all there is to do. Answers how many rows were moved.
+
+    With `stopping` it ends as soon as that is set, and rests in between, so that others have their turn.
+    """
     with store.tidying() as alone:
         if not alone:
             return 0
@@ -112,7 +117,7 @@ def tidy_once(
 class _Tidying:
     """What is done to one table."""
 
-    def __init__(self, store: EventStore, table: sa.Table, stopping: threading.Event) -> None:
+    def __init__(self, store: EventStore, table: sa.Table, stopping: threading.Event | None) -> None:
         self._store, self._table, self._stopping = store, table, stopping
         self._folds = table is visit_part
         self._at = table.c.half_hour if self._folds else table.c.created_at
@@ -122,8 +127,12 @@ class _Tidying:
     def run(self, folding: Step, sorting: tuple[Step, ...]) -> Iterator[int]:
         """The number of rows of each transaction."""
         for step in (folding, *sorting) if self._folds else sorting:
-            while not self._stopping.is_set() and (found := self._next(step)):
+            while not self._ends(0) and (found := self._next(step)):
                 yield from self._do(step, *found)
+
+    def _ends(self, rest: float) -> bool:
+        """Whether it is to end, known after so many seconds or as soon as it is."""
+        return self._stopping is not None and self._stopping.wait(rest)
 
     def _next(self, step: Step) -> tuple[Conditions, Place] | None:
         """The conditions of the rows that a step is to take next, and the place of the last; None if they are too few.
@@ -132,6 +141,7 @@ class _Tidying:
         stored late. All that an upgrade found was stored by write 0, and is taken in the order of its time.
         """
         with self._store.engine.connect() as connection:
+            without_limit(connection)
             after = self._done(connection, step.number)
             # What is sorted has been folded before.
             limit = self._done(connection, _FOLD) if self._folds and step.number > _FOLD else None
@@ -175,8 +185,7 @@ class _Tidying:
             rows = self._move([*taken, *piece])
             moved += rows
             yield rows
-            # It rests for as long as it took: what waited for the store has its turn.
-            if self._stopping.wait(time.monotonic() - began):
+            if self._ends(_REST * (time.monotonic() - began)):
                 return
         self._mark(step, end)
         # What was taken out makes room, and the log that a start would have to replay stays short.
@@ -192,6 +201,7 @@ class _Tidying:
         numbered = sa.select(*self._order, sa.func.row_number().over(order_by=self._order).label("number"))
         numbers = numbered.where(*taken).subquery().c
         with self._store.engine.connect() as connection:
+            without_limit(connection)
             rows, most = connection.execute(
                 sa.select(sa.func.sum(websites_rows), sa.func.max(websites_rows))
             ).one()

@@ -21,7 +21,7 @@ from benchmarks.stores import DUCKDB, Store
 from benchmarks.timing import checked, medians
 from tests.server import PASSWORD
 
-_SECONDS: Final = 2
+_SECONDS: Final = 3
 _LONGEST_BY_DAY: Final = dt.timedelta(days=30)
 
 

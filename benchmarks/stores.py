@@ -25,6 +25,7 @@ from app.db import EventStore, events_engine, without_limit
 from app.folding import fold_all
 from app.main import open_runtime
 from app.settings import Settings
+from app.tidy import tidy_once
 from benchmarks.traffic import DETAILS, EVENTS, Traffic, slices
 from tests.process import Process, environment, serving
 from tests.server import ADMIN, PASSWORD, SECRET
@@ -95,13 +96,12 @@ class Store:
             runtime.close()
 
     def fill(self) -> None:
-        """Put the traffic in; then what is derived from it is there, and sorted what a store that has run would have."""
+        """Put the traffic in, and leave the store as it would be had it run for the year."""
         begun = time.perf_counter()
         self._write({"event": EVENTS})
         store = EventStore(events_engine(self.settings))
         with store.engine.begin() as connection:
             derive(connection)
-        sort_closed(store)
         store.close()
         self._settle()
         events, seconds, size = self._count(), time.perf_counter() - begun, self.bytes()
@@ -139,7 +139,10 @@ class Store:
         part.unlink()
 
     def _settle(self) -> None:
-        """What the engine does in the course of time."""
+        """What the store does in the background, and the engine, in the course of time."""
+        store = EventStore(events_engine(self.settings))
+        tidy_once(store)
+        store.close()
         if self.engine == DUCKDB:
             with duckdb.connect(self._file) as connection:
                 connection.execute("CHECKPOINT")
@@ -167,10 +170,6 @@ def derive(connection: sa.Connection) -> None:
     """Fill the tables that the store derives from the rows of `event`, in one transaction."""
     without_limit(connection)
     fold_all(connection)
-
-
-def sort_closed(store: EventStore) -> None:
-    """Do at once what the store does in the background with parts of its tables that are closed."""
 
 
 class Stores:

@@ -11,22 +11,20 @@ import httpx
 
 K = TypeVar("K")
 
-_LEAST = 3
-
 
 async def medians(
     ways: Mapping[K, Callable[[], Awaitable[Any]]], repeats: int, seconds: float
 ) -> dict[K, float]:
     """Median milliseconds of each way: taken by turns, so that what else the machine does meets all alike.
 
-    Once for warming up, then so many times, or as many as fit into the seconds; three times if they do not fit.
+    Once for warming up, then so many times, or as many as fit into the seconds, once at the least.
     """
     taken: dict[K, list[float]] = {way: [] for way in ways}
     for ask in ways.values():
         await ask()
     until = time.perf_counter() + seconds
     for done in range(repeats):
-        if done >= _LEAST and time.perf_counter() > until:
+        if done and time.perf_counter() > until:
             break
         for way, ask in ways.items():
             begun = time.perf_counter()

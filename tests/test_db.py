@@ -33,19 +33,20 @@ def test_limits_come_from_the_cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert db.machine_limits() == (whole_memory, whole_processors)
 
 
-def test_duckdb_gets_half_the_memory_and_all_processors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("mib", "expected"), [(100, "256.0 MiB"), (600, "300.0 MiB"), (2048, "384.0 MiB")])
+def test_duckdb_gets_half_the_memory_within_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mib: int, expected: str
 ) -> None:
     cgroup = tmp_path / "cgroup"
     cgroup.mkdir()
-    (cgroup / "memory.max").write_text(str(2 << 30))
+    (cgroup / "memory.max").write_text(str(mib << 20))
     monkeypatch.setattr(db, "_CGROUP", cgroup)
     engine = db.events_engine(Settings(data_dir=tmp_path))
     with engine.connect() as connection:
         limit, spill = connection.execute(
             sa.text("SELECT current_setting('memory_limit'), current_setting('temp_directory')")
         ).one()
-    assert limit == "1.0 GiB"
+    assert limit == expected
     assert spill == str(tmp_path / "events.tmp")
     engine.dispose()
 
@@ -192,8 +193,33 @@ def test_a_store_from_before_the_numbers_of_writes(
 def test_postgresql_may_hash_the_ids_of_a_filter(
     make_settings: Callable[..., Settings], own: dict[str, str], expected: int
 ) -> None:
-    """What its operator allowed for beyond that stands."""
-    settings = make_settings("postgresql")
+    """What its operator has set beyond that stands."""
+    told = told_of_questions(
+        make_settings("postgresql"), own, "work_mem", "hash_mem_multiplier", "statement_timeout"
+    )
+    work, unit = int(told["work_mem"][:-2]), {"kB": 1 << 10, "MB": 1 << 20}[told["work_mem"][-2:]]
+    assert work * unit * float(told["hash_mem_multiplier"]) == expected
+    assert told["statement_timeout"] == "30s"
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, {"random_page_cost": "2", "plan_cache_mode": "force_custom_plan"}),
+        ({"random_page_cost": "4"}, {"random_page_cost": "4", "plan_cache_mode": "force_custom_plan"}),
+        ({"plan_cache_mode": "auto"}, {"random_page_cost": "2", "plan_cache_mode": "auto"}),
+    ],
+    ids=str,
+)
+def test_postgresql_is_told_what_it_cannot_know(
+    make_settings: Callable[..., Settings], own: dict[str, str], expected: dict[str, str]
+) -> None:
+    """Even where its operator has set what is the default anyway, that stands."""
+    assert told_of_questions(make_settings("postgresql"), own, *expected) == expected
+
+
+def told_of_questions(settings: Settings, own: dict[str, str], *names: str) -> dict[str, str]:
+    """What holds of settings of PostgreSQL when it is asked, its operator having set his own."""
     operators = sa.create_engine(settings.event_store_url)
     with operators.begin() as connection:
         for name, value in own.items():
@@ -201,11 +227,6 @@ def test_postgresql_may_hash_the_ids_of_a_filter(
             connection.exec_driver_sql(f"ALTER DATABASE \"{database}\" SET {name} = '{value}'")
     operators.dispose()
     store = db.EventStore(db.events_engine(settings))
-    [(work, times, timeout)] = store.rows(
-        sa.text(
-            "SELECT pg_size_bytes(current_setting('work_mem')), current_setting('hash_mem_multiplier'), "
-            "current_setting('statement_timeout')"
-        )
-    )
+    [row] = store.rows(sa.select(*(sa.func.current_setting(name).label(name) for name in names)))
     store.close()
-    assert (work * float(times), timeout) == (expected, "30s")
+    return dict(row._mapping)

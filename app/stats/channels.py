@@ -117,7 +117,9 @@ def by_channel(
     counts twice in it: REST clients know it so.
     """
     keys = {**sites, **dict(zip(SOURCE, SOURCE, strict=True))}
-    pairs = measured(rows, keys, names, Counted.BOTH, conditions).subquery("pairs")
+    # What has an offset is computed before it is looked at. Without one PostgreSQL would tell the channel of each event
+    # rather than of each pair, to leave out those that have none: that took three quarters of the time.
+    pairs = measured(rows, keys, names, Counted.BOTH, conditions).offset(0).subquery("pairs")
     channel = channel_of(*(pairs.c[name] for name in SOURCE)).label("key_0")
     by = [pairs.c[name] for name in sites]
     named = sa.select(*by, channel, *(pairs.c[name] for name in MEASURES if name in names)).subquery("named")

@@ -207,6 +207,11 @@ def of_sessions(where: Filter) -> bool:
     )
 
 
+def size(where: Filter) -> int:
+    """About how many characters a filter's values and names have."""
+    return sum(len(repr(leaf)) for leaf in _leaves(where, 0))
+
+
 def _is_pattern(where: Filter) -> bool:
     return isinstance(where, Condition) and where.operator is Operator.MATCHES
 

@@ -147,7 +147,11 @@ def leading(
     rows = read()
     bound = sa.func.count().filter(counted.present(rows)).label("bound")
     bounds = sa.select(rows.c[column].label(name), bound).group_by(rows.c[column]).cte(f"{called}_bounds")
-    begun = sa.select(bounds.c[name]).order_by(bounds.c.bound.desc()).limit(_MEASURED_FIRST * most)
+    begun = (
+        sa.select(bounds.c[name])
+        .order_by(bounds.c.bound.desc(), bounds.c[name])
+        .limit(_MEASURED_FIRST * most)
+    )
     begun_with = sa.select(begun.cte(f"{called}_begun_with"))
     first = chosen(begun_with).cte(f"{called}_first")
     best = (

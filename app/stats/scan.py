@@ -22,7 +22,7 @@ from app.paging import Key, Window, following, windowed
 from app.sql import contains, ordinal
 from app.stats import fields, groups
 from app.stats.channels import SOURCE, by_channel
-from app.stats.filters import Filter, condition
+from app.stats.filters import Filter, condition, size
 from app.stats.measures import MEASURES, Counted
 from app.stats.period import Offsets, Unit, bucketed
 from app.stats.questions import Position, counted_by
@@ -30,6 +30,7 @@ from app.tables import event, event_data, visit_part
 
 # Each takes some 100 KB, and a dashboard is three.
 _KEPT: Final = 256
+_LARGEST_FILTER: Final = 1000
 # Of more, most would have to be measured anyway.
 _MOST_LED: Final = 50
 
@@ -220,19 +221,30 @@ class Shape:
         """The different ones that are asked for."""
         return list(dict.fromkeys(arm.form for arm in self.arms if isinstance(arm.form, Bucketed)))
 
+    @property
+    def recurs(self) -> bool:
+        """Whether it is likely to be asked for again, and small: what is searched for, pages and long filters are not."""
+        pages = (arm.form for arm in self.arms if isinstance(arm.form, Ranked))
+        return not any(form.search or form.after for form in pages) and (
+            self.where is None or size(self.where) <= _LARGEST_FILTER
+        )
+
     def stored(self, table: sa.Table) -> list[ColumnElement[bool]]:
         """The condition of what was in the store in time; none if everything counts."""
         column = table.c.stored_in
         return [] if self.upto is None else [column <= _bound(self.upto, column)]
 
 
-@lru_cache(maxsize=_KEPT)
 def statement(shape: Shape) -> Select[Any]:
     """The statement of a scan; its parameters are `Values.bound`.
 
     Its rows have the number of their `arm`, their `website_id` if there are several, `at`, `key_0`, `key_1` … and the
     measures, as far as any arm has these. Raises Invalid for a filter that makes no sense.
     """
+    return (_kept if shape.recurs else _written)(shape)
+
+
+def _written(shape: Shape) -> Select[Any]:
     if shape.kind in (fields.ENTRY, fields.EXIT):
         [arm], [source] = shape.arms, shape.sources
         of_scope = [*source.conditions(), *shape.stored(source.table)]
@@ -246,6 +258,9 @@ def statement(shape: Shape) -> Select[Any]:
     # An arm has an order and a limit of its own, which a union does not take as they are.
     wrapped = (sa.select(arm.subquery(f"arm_{number}")) for number, arm in enumerate(arms))
     return sa.select(sa.union_all(*wrapped).subquery("arms"))
+
+
+_kept: Final = lru_cache(maxsize=_KEPT)(_written)
 
 
 def _rows(shape: Shape) -> FromClause:

@@ -22,8 +22,10 @@ from app.paging import Key, Page, Window, windowed
 from app.sql import contains, earliest, ordinal, week_hour, whole_seconds
 from app.stats.event_rows import EventRow, event_rows
 from app.stats.filters import checked
-from app.stats.measures import whole
+from app.stats.measures import Counted, whole
 from app.stats.period import Unit
+from app.stats.plan import answer
+from app.stats.questions import MAX_ROWS, Ranking, Totals
 from app.stats.scope import Scope
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, SESSION_COLUMNS, event
 
@@ -116,8 +118,11 @@ def sessions(
 
 def count_sessions(ctx: Ctx, scope: Scope, search: str = "") -> int:
     """How many sessions `sessions` lists in all."""
-    conditions = [*scope.rows(), _contains(search)] if search else scope.rows()
-    [(count,)] = ctx.events.rows(sa.select(sa.func.count(event.c.session_id.distinct())).where(*conditions))
+    if not search:
+        return answer(ctx, Totals(scope, ("visitors",), Counted.BOTH)).visitors
+    # In two steps: PostgreSQL sorts what it counts the distinct values of.
+    found = sa.select(event.c.session_id).where(*scope.rows(), _contains(search)).distinct().subquery("found")
+    [(count,)] = ctx.events.rows(sa.select(sa.func.count()).select_from(found))
     return whole(count)
 
 
@@ -150,15 +155,17 @@ def count_activity(ctx: Ctx, scope: Scope, session_id: UUID) -> int:
 
 def session_totals(ctx: Ctx, scope: Scope) -> SessionTotals:
     """The figures of all sessions with an event of any type."""
-    query = sa.select(
-        sa.func.count(),
-        sa.func.count(event.c.session_id.distinct()),
-        sa.func.count(event.c.visit_id.distinct()),
-        sa.func.count(event.c.country.distinct()).filter(event.c.country != ""),
-        _count_of(CUSTOM_EVENT),
-    ).where(*scope.rows())
-    [figures] = ctx.events.rows(query)
-    return SessionTotals(*map(whole, figures))
+    measures = ("pageviews", "visitors", "visits", "events")
+    # By custom events, so that countries with nothing else are listed too.
+    by_country = Ranking(scope, ("country",), ("events",), "events", limit=MAX_ROWS)
+    totals, countries = answer(ctx, Totals(scope, measures, Counted.BOTH)), answer(ctx, by_country)
+    return SessionTotals(
+        hits=totals.pageviews + totals.events,
+        visitors=totals.visitors,
+        visits=totals.visits,
+        countries=sum(row.values != (None,) for row in countries),
+        events=totals.events,
+    )
 
 
 def weekday_hours(ctx: Ctx, scope: Scope) -> list[list[int]]:

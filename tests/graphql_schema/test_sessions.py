@@ -358,7 +358,7 @@ def test_properties_of_many_sessions(server: Server, website: str, populate: Pop
         ("sessionProperties { totalCount }", 1),
         ("sessionProperties { nodes { key } }", 1),
         ('sessionPropertyValues(key: "age") { nodes { value } totalCount }', 2),
-        ("sessionTotals { hits }", 1),
+        ("sessionTotals { hits }", 2),
         ("weekdayHours", 1),
     ],
 )

@@ -22,8 +22,8 @@ SELECT website_id, session_id, visit_id, {half_hour} AS half_hour, 0,
 FROM event GROUP BY website_id, session_id, visit_id, {half_hour}, {names} ORDER BY {half_hour}
 """
 _HALF_HOUR = {
-    "postgresql": "date_bin('30 minutes', created_at, TIMESTAMP '2000-01-01')",
-    "duckdb": "time_bucket(INTERVAL '30 minutes', created_at, TIMESTAMP '2000-01-01')",
+    "postgresql": "date_bin('30 minutes', created_at, TIMESTAMP '1970-01-01')",
+    "duckdb": "time_bucket(INTERVAL '30 minutes', created_at, TIMESTAMP '1970-01-01')",
 }
 
 
