@@ -16,9 +16,13 @@ from app.ingest.journal import TABLES, Batch, Journal
 
 log = logging.getLogger("dashi.writer")
 
-_MOST_BATCHES: Final = 500
-# Seconds batches gather before they are applied together, unless a reader waits for them.
+_MOST_BATCHES: Final = 2000
+# Seconds batches gather before they are applied together, unless a reader waits for them: at least the first, then so long
+# that applying takes a fifth of the time, but no longer than the second. A transaction alone takes about 15 ms of a
+# processor, as much as 400 rows.
 _GATHER: Final = 0.05
+_GATHER_MOST: Final = 0.25
+_PAUSE: Final = 4  # times as long as applying took
 # Seconds a reader waits at the most for what was accepted before it asked.
 _FRESH: Final = 5.0
 _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -40,6 +44,7 @@ class Writer:
         self._progress = threading.Condition()
         self._urgent = threading.Event()
         self._stopping = threading.Event()
+        self._took = 0.0  # seconds that applying took the last time
         self._since_checkpoint = 0
         self._unforgotten = True  # what an earlier process left may wait for a checkpoint
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -77,8 +82,10 @@ class Writer:
             try:
                 if not self._wait_for_batches():
                     break
+                started = time.monotonic()
                 # Once refused, one at a time: together they may have been too much for the store's memory.
                 self._apply(self.journal.read(self.applied, 1 if attempt else _MOST_BATCHES))
+                self._took = time.monotonic() - started
                 attempt = 0
             except Exception as error:
                 self._set_problem(f"{type(error).__name__}: the event store refuses events")
@@ -99,7 +106,7 @@ class Writer:
                 )
             if not grew:
                 self._checkpoint()
-        self._urgent.wait(_GATHER)
+        self._urgent.wait(min(max(_GATHER, _PAUSE * self._took), _GATHER_MOST))
         self._urgent.clear()
         return True
 
