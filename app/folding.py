@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -17,8 +18,9 @@ _IDS: Final = ("website_id", "session_id", "visit_id")
 _READ: Final = (*_IDS, "created_at", "event_type", *SESSION_COLUMNS)
 
 
+@cache
 def fold_json() -> sa.Insert:
-    """Adds the parts of visits that the rows of `event` in a JSON array make; parameters as of `app.sql.insert_json`."""
+    """Adds the parts of visits that the rows of `event` in a JSON array make: as `app.sql.insert_json`, kept like it."""
     return _fold(rows_of_json([event.c[name] for name in _READ]), STORED_IN)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -227,10 +228,11 @@ class half_hour(FunctionElement[dt.datetime]):
 class _rows_of_json(sa.TextClause):
     """A query of the rows of a JSON array of objects, bound as the text parameter `rows`: these columns of each."""
 
-    inherit_cache = False
+    inherit_cache = True
 
     def __init__(self, columns: Sequence[sa.Column[Any]]) -> None:
-        super().__init__("")
+        # It is told apart from others by its text, which is not what is sent.
+        super().__init__(", ".join(f"{column.name} {column.type!r}" for column in columns))
         self.json_columns = columns
 
     def types(self, compiler: SQLCompiler) -> list[tuple[str, str]]:
@@ -277,8 +279,9 @@ def rows_of_json(columns: Sequence[sa.Column[Any]]) -> Subquery:
 STORED_IN: Final = sa.cast(sa.bindparam("stored_in", type_=sa.BigInteger), sa.BigInteger)
 
 
+@cache
 def insert_json(table: sa.Table) -> sa.Insert:
-    """`INSERT` of rows as `rows_of_json` finds them, `stored_in` being a parameter too."""
+    """`INSERT` of rows as `rows_of_json` finds them, `stored_in` being a parameter too. Kept: every write needs it."""
     columns = [column for column in table.columns if column.name != "stored_in"]
     rows = rows_of_json(columns)
     names = [*(column.name for column in columns), "stored_in"]
