@@ -326,9 +326,7 @@ class EventStore:
 
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
-        with self._writing, self.engine.begin() as connection:
-            without_limit(connection)
-            _take_turn(connection)
+        with self.writing() as connection:
             number = connection.execute(sa.select(_LAST_WRITE)).scalar_one() + 1
             for table in DATA_TABLES:
                 if text := rows.get(table.name):

@@ -304,6 +304,19 @@ _LABEL: Final = "CASE WHEN event_name <> '' THEN event_name ELSE url_path END"
 _STEPS: Final = 5
 _RETURNED: Final = 31
 _IN_PURCHASE: Final = f"event_name = '{PURCHASE}'"
+# Of attribution, on either engine: who converted, what it is credited to, and all conversions.
+_CONVERTED: Final = f"""
+    WITH converted AS (
+        SELECT session_id, max(created_at) AS bought_at FROM event WHERE {_SCOPE} AND {_IN_PURCHASE} GROUP BY 1
+    )"""
+_CREDITED: Final = """credit AS (
+        SELECT 1 AS part, referrer AS name, count(*) AS visitors FROM touch WHERE referrer <> '' GROUP BY 2
+        UNION ALL SELECT 2, source, count(*) FROM touch WHERE source <> '' GROUP BY 2)
+    SELECT name, visitors FROM credit ORDER BY part, visitors DESC, name"""
+_CONVERSIONS: Final = f"""
+    SELECT count(*), count(DISTINCT session_id), count(DISTINCT visit_id)
+    FROM event WHERE {_SCOPE} AND {_IN_PURCHASE}"""
+
 REPORTS: Final = (
     _report(
         "funnel",
@@ -453,19 +466,12 @@ REPORTS: Final = (
         {"model": "lastClick", "steps": [{"type": "event", "value": PURCHASE}]},
         (
             f"""
-            WITH converted AS (
-                SELECT session_id, max(created_at) AS bought_at FROM event WHERE {_SCOPE} AND {_IN_PURCHASE} GROUP BY 1
-            ), touch AS (
+            {_CONVERTED}, touch AS (
                 SELECT session_id, max_by(referrer_domain, created_at) AS referrer,
                     max_by(utm_source, created_at) AS source
                 FROM event JOIN converted USING (session_id) WHERE {_SCOPE} AND created_at < bought_at GROUP BY 1
-            ), credit AS (
-                SELECT 1 AS part, referrer AS name, count(*) AS visitors FROM touch WHERE referrer <> '' GROUP BY 2
-                UNION ALL SELECT 2, source, count(*) FROM touch WHERE source <> '' GROUP BY 2)
-            SELECT name, visitors FROM credit ORDER BY part, visitors DESC, name""",
-            f"""
-            SELECT count(*), count(DISTINCT session_id), count(DISTINCT visit_id)
-            FROM event WHERE {_SCOPE} AND {_IN_PURCHASE}""",
+            ), {_CREDITED}""",
+            _CONVERSIONS,
         ),
         lambda found: [
             *((row["name"], row["value"]) for name in ("referrer", "utm_source") for row in found[name]),
@@ -473,19 +479,12 @@ REPORTS: Final = (
         ],
         postgresql=(
             f"""
-            WITH converted AS (
-                SELECT session_id, max(created_at) AS bought_at FROM event WHERE {_SCOPE} AND {_IN_PURCHASE} GROUP BY 1
-            ), touch AS (
+            {_CONVERTED}, touch AS (
                 SELECT DISTINCT ON (session_id) referrer_domain AS referrer, utm_source AS source
                 FROM event JOIN converted USING (session_id) WHERE {_SCOPE} AND created_at < bought_at
                 ORDER BY session_id, created_at DESC
-            ), credit AS (
-                SELECT 1 AS part, referrer AS name, count(*) AS visitors FROM touch WHERE referrer <> '' GROUP BY 2
-                UNION ALL SELECT 2, source, count(*) FROM touch WHERE source <> '' GROUP BY 2)
-            SELECT name, visitors FROM credit ORDER BY part, visitors DESC, name""",
-            f"""
-            SELECT count(*), count(DISTINCT session_id), count(DISTINCT visit_id)
-            FROM event WHERE {_SCOPE} AND {_IN_PURCHASE}""",
+            ), {_CREDITED}""",
+            _CONVERSIONS,
         ),
     ),
 )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.expression import ColumnElement
 
 from app.errors import Invalid
-from app.tables import CLICK_ID_COLUMNS, UTM_COLUMNS, event
+from app.tables import CLICK_ID_COLUMNS, SESSION_COLUMNS, UTM_COLUMNS, event
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,6 +25,11 @@ class Field:
     column: ColumnElement[str]
     nullable: bool
     present: ColumnElement[bool]
+
+    @property
+    def of_session(self) -> bool:
+        """Whether it is an attribute of the session rather than of the event."""
+        return self.column.name in SESSION_COLUMNS
 
 
 # A site's own pages are no referrers. Referrer domains are stored without "www.", host names with it, so both forms

@@ -22,7 +22,7 @@ from app.sql import begins, contains, ends, matches, ordinal
 from app.stats.fields import Field
 from app.stats.fields import field as field_of
 from app.stats.regex import portable
-from app.tables import BOOLEAN, NUMBER, SESSION_COLUMNS, event, event_data
+from app.tables import BOOLEAN, NUMBER, event, event_data
 
 MAX_CONDITIONS: Final = 200
 # Of all conditions together: each is bound for itself, in every part of a statement that filters, and PostgreSQL binds
@@ -201,10 +201,7 @@ def _leaves(where: Filter, depth: int) -> Iterator[Filter]:
 
 def of_sessions(where: Filter) -> bool:
     """Whether a filter asks for attributes of sessions alone."""
-    return all(
-        isinstance(leaf, Condition) and field_of(leaf.field).column.name in SESSION_COLUMNS
-        for leaf in _leaves(where, 0)
-    )
+    return all(isinstance(leaf, Condition) and field_of(leaf.field).of_session for leaf in _leaves(where, 0))
 
 
 def size(where: Filter) -> int:

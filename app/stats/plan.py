@@ -4,7 +4,7 @@ Questions with the same filter share a scan if what they are asked by can be rea
 attributes of sessions, or anything else that stands on an event. A scan is one statement: the events that any of its
 questions needs are read once, folded into visits or sessions where that leaves fewer rows, and each question is an arm
 that reads those rows. Questions about several websites, and about several periods, share a scan as well. Entry and exit
-pages look at whole visits: each is a scan of its own.
+pages look at whole visits: each is a scan of its own, and finds the visits first and their pages then.
 
 Where nothing is asked that only events tell, whole half-hours are read from the parts of visits that events were folded
 into when they were stored, and only the ragged ends of periods from the events.
@@ -30,7 +30,7 @@ from app.stats.measures import Summary, counts
 from app.stats.questions import BreakdownRow, OverTime, Question, Ranking, Series, Totals
 from app.stats.scan import Arm, Bucketed, Overall, Ranked, Shape, Source, Values
 from app.stats.scope import Scope
-from app.tables import SESSION_COLUMNS, event, event_data, visit_part
+from app.tables import event, event_data, visit_part
 
 A = TypeVar("A")
 _Asked = Totals | OverTime | Ranking
@@ -46,7 +46,7 @@ _Range = tuple[dt.datetime, dt.datetime]
 # For each span, what is read of each website.
 _Spans = Sequence[Sequence[tuple[UUID, _Range]]]
 
-_ORIGIN: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_ORIGIN: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)  # of half-hours, as in `app.sql.half_hour`
 _INSTANT: Final = dt.timedelta(microseconds=1)  # as exact as times are stored
 
 
@@ -95,8 +95,7 @@ def _kind(question: _Asked) -> str | Ranking:
         return question
     if question.by[0] == fields.CHANNEL:
         return "event"
-    of_sessions = (fields.field(name).column.name in SESSION_COLUMNS for name in question.by)
-    return "session" if all(of_sessions) else "event"
+    return "session" if all(fields.field(name).of_session for name in question.by) else "event"
 
 
 def _form(question: _Asked) -> object:
