@@ -28,6 +28,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.db import EventStore
 from app.errors import Conflict, Unavailable
 from app.models import ApiKey, Share, User, utc_now
+from app.priority import step_back
 from app.security import Keys
 from app.settings import Settings
 
@@ -157,8 +158,10 @@ class Runtime:
         self.events = events
         self.on_website_change: list[Callable[[UUID], None]] = []
         self.on_key_change: list[Callable[[], None]] = []
-        # Reading has workers of its own, so that a slow dashboard never delays collecting.
-        self._readers = ThreadPoolExecutor(settings.read_threads, thread_name_prefix="read")
+        # Reading has workers of its own, and they step back, so that a slow dashboard does not delay collecting.
+        self._readers = ThreadPoolExecutor(
+            settings.read_threads, thread_name_prefix="read", initializer=step_back
+        )
 
     @contextmanager
     def operation(self, actor: Actor = ANONYMOUS) -> Iterator[Ctx]:

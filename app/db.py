@@ -8,6 +8,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from app.errors import Invalid, Unavailable
 from app.folding import fold_json
 from app.listen import Listener, notify
+from app.priority import step_back
 from app.settings import Settings
 from app.sql import insert_json
 from app.stored import Stored, stored
@@ -129,7 +131,9 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
     file = Path(url.database or "")
     engine = _duckdb_engine(settings, file)
     if opened:
-        _open_duckdb(engine, file)
+        # DuckDB starts its workers now, and they have the priority of the thread that does.
+        with ThreadPoolExecutor(1, initializer=step_back) as opener:
+            opener.submit(_open_duckdb, engine, file).result()
     return engine
 
 

@@ -44,7 +44,7 @@ class Writer:
         self._progress = threading.Condition()
         self._urgent = threading.Event()
         self._stopping = threading.Event()
-        self._took = 0.0  # seconds that applying took the last time
+        self._pause = _GATHER  # seconds that batches gather the next time
         self._since_checkpoint = 0
         self._unforgotten = True  # what an earlier process left may wait for a checkpoint
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -83,9 +83,14 @@ class Writer:
                 if not self._wait_for_batches():
                     break
                 started = time.monotonic()
+                there = self.journal.last
                 # Once refused, one at a time: together they may have been too much for the store's memory.
-                self._apply(self.journal.read(self.applied, 1 if attempt else _MOST_BATCHES))
-                self._took = time.monotonic() - started
+                batches = self.journal.read(self.applied, 1 if attempt else _MOST_BATCHES)
+                self._apply(batches)
+                took = time.monotonic() - started
+                # More than can be read at once has gathered enough.
+                all_of_it = batches[-1].number >= there
+                self._pause = min(max(_GATHER, _PAUSE * took), _GATHER_MOST) if all_of_it else 0.0
                 attempt = 0
             except Exception as error:
                 self._set_problem(f"{type(error).__name__}: the event store refuses events")
@@ -106,7 +111,7 @@ class Writer:
                 )
             if not grew:
                 self._checkpoint()
-        self._urgent.wait(min(max(_GATHER, _PAUSE * self._took), _GATHER_MOST))
+        self._urgent.wait(self._pause)
         self._urgent.clear()
         return True
 
