@@ -52,6 +52,8 @@ _FOR_QUESTIONS = {
     "random_page_cost": "2",
     # A statement is the same for a day and for a year. Planned once for all, it would be planned for 1/200 of the events.
     "plan_cache_mode": "force_custom_plan",
+    # Compiling a statement takes as long as it saves, and a tenth longer than that where there are many expressions.
+    "jit": "off",
 }
 _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
