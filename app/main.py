@@ -22,7 +22,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import auth, migrations
 from app.context import SYSTEM, Ctx, Runtime
-from app.db import EventStore, accounts_engine, accounts_sessions, events_engine
+from app.db import EventStore
+from app.engines import accounts_engine, accounts_sessions, events_engine
 from app.errors import AppError, Invalid
 from app.ingest.collect import Collector
 from app.ingest.journal import open_journals

@@ -21,7 +21,8 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from app import websites
-from app.db import EventStore, events_engine, without_limit
+from app.db import EventStore, without_limit
+from app.engines import events_engine
 from app.folding import fold_all
 from app.main import open_runtime
 from app.settings import Settings

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from app import migrations
-from app.db import EventStore, events_engine
+from app.db import EventStore
+from app.engines import events_engine
 from app.settings import Settings
 
 

@@ -19,9 +19,10 @@ from typer.testing import CliRunner
 
 from app import auth, migrations, websites
 from app.context import SYSTEM, Runtime
-from app.db import EventStore, accounts_engine, accounts_sessions
+from app.db import EventStore
 from app.demo import WEBSITE_IDS, fill
 from app.demo.people import DEVICES, PLACES
+from app.engines import accounts_engine, accounts_sessions
 from app.ingest import agents
 from app.paging import Window
 from app.security import Keys, load_app_secret

@@ -11,15 +11,15 @@ import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from app import db, migrations
+from app import engines, migrations
 from app.settings import Settings
 
 # In a process of its own: here Alembic is imported already, and DuckDB's dialect makes itself known to it only if so.
 _UPGRADE = """
 import sys
-from app import db, migrations
+from app import engines, migrations
 from app.settings import Settings
-migrations.upgrade(db.events_engine(Settings()), "events")
+migrations.upgrade(engines.events_engine(Settings()), "events")
 print("alembic" in sys.modules)
 """
 
@@ -47,7 +47,7 @@ def test_events_alone_are_migrated_and_then_nothing_is_imported_for_it(tmp_path:
 def test_what_a_later_version_made_is_not_taken_for_ours(
     store: str, make_settings: Callable[..., Settings]
 ) -> None:
-    engine = db.accounts_engine(make_settings(store))
+    engine = engines.accounts_engine(make_settings(store))
     migrations.upgrade(engine, "accounts")
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version_accounts SET version_num = 'accounts_9999'"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.context import SYSTEM, Ctx
-from app.db import events_engine
+from app.engines import events_engine
 from app.main import close_services, open_services
 from app.settings import Settings
 

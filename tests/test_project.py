@@ -168,6 +168,18 @@ def test_every_route_is_documented_with_the_test_that_proves_it() -> None:
             assert re.search(rf"^ +{name}\b", schema, re.MULTILINE), line
 
 
+@pytest.mark.parametrize("document", ["docs/security.md", "docs/operations.md"])
+def test_every_promise_links_to_its_test(document: str) -> None:
+    rows = [line.strip("|").split("|") for line in read(document).splitlines() if line.startswith("| ")]
+    promises = [row for row in rows if row[0].strip() not in ("promise", "---")]
+    assert promises
+    for promise, *proofs in promises:
+        tests = re.findall(r"\[(\w+)\]\(\.\./(tests/[\w/]+\.py)\)", " ".join(proofs))
+        assert tests, promise
+        for name, file in tests:
+            assert re.search(rf"^ *def {name}\(", read(file), re.MULTILINE), (promise, name)
+
+
 def test_the_clients_are_documented_with_routes_that_exist() -> None:
     rows = table("docs/clients.md")
     methods = {row[0].partition("(")[0] for row in rows}

@@ -104,7 +104,7 @@ def test_a_question_beside_it_goes_on(store: str, hasty: EventStore) -> None:
 
 
 def test_a_store_that_is_gone_is_told_from_one_that_is_slow() -> None:
-    from app.db import events_engine
+    from app.engines import events_engine
 
     url = "postgresql+psycopg://nobody@127.0.0.1:9/nothing"
     store = EventStore(events_engine(Settings(events_url=url)))
