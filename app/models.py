@@ -83,6 +83,11 @@ class Website(Base):
     name: Mapped[str] = mapped_column(sa.String(100))
     domain: Mapped[str] = mapped_column(sa.String(500))
     reset_at: Mapped[dt.datetime | None]
+    # Whose hits are taken: those of pages on these hosts (none: on any), but not of these hosts and addresses.
+    allowed_hosts: Mapped[list[str]] = mapped_column(sa.JSON, server_default="[]", default=list)
+    excluded_hosts: Mapped[list[str]] = mapped_column(sa.JSON, server_default="[]", default=list)
+    excluded_addresses: Mapped[list[str]] = mapped_column(sa.JSON, server_default="[]", default=list)
+    retention_days: Mapped[int | None]  # None: everything is kept
     user_id: Mapped[UUID | None] = mapped_column(
         sa.ForeignKey("user_account.user_id", ondelete="SET NULL"), index=True
     )
