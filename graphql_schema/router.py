@@ -42,7 +42,6 @@ _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag",
     "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
 }
 # `*` would not cover Authorization.
 _PREFLIGHT: Final = {
@@ -117,6 +116,7 @@ class GraphQLView(GraphQL[Context, None]):
             graphql_ide="graphiql" if settings.graphiql else None,
         )
         self._path = path
+        self._frames = settings.allowed_frame_urls
         self._types = schema._schema
         self._preflight = {**_PREFLIGHT, "Access-Control-Max-Age": str(settings.cors_max_age)}
 
@@ -201,7 +201,7 @@ class GraphQLView(GraphQL[Context, None]):
         )
 
     async def render_graphql_ide(self, request: Request) -> Response:
-        return graphiql_response(self._path)
+        return graphiql_response(self._path, self._frames)
 
     def parse_json(self, data: str | bytes) -> Any:
         parsed = super().parse_json(data)
