@@ -17,6 +17,7 @@ from rich.markup import escape
 from app.cli_keys import key_cli, user_named
 from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
+from app.protocol import BoundedHttp
 from app.security import hash_password, random_password
 from app.settings import Settings
 
@@ -197,7 +198,7 @@ def _serve(settings: Settings, password: str | None) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
         access_log=False,
         server_header=False,
         # The visitor's address is read by the rules of collecting, from headers it is told to trust.

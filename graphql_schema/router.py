@@ -1,7 +1,8 @@
 """`/graphql` over HTTP and sockets.
 
-Cross-site requests need no further defence: there are no cookies, the actor comes from headers alone, and a POST must be
-`application/json`, which no form can send. So any origin may ask over HTTP (CORS), with the token it was given.
+Cross-site requests need no further defence: there are no cookies, the actor comes from headers or a socket's first
+message alone, and a POST must be `application/json`, which no form can send. So any origin may ask, with the token it was
+given.
 """
 
 from __future__ import annotations
@@ -113,6 +114,8 @@ class GraphQLView(GraphQL[Context, None]):
             # The legacy protocol lets a client run operations before it has said who it is.
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             connection_init_wait_timeout=_HANDSHAKE,
+            # As over HTTP: a browser sends nothing of its own along that would prove anything.
+            allowed_origins=["*"],
             graphql_ide="graphiql" if settings.graphiql else None,
         )
         self._path = path

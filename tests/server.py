@@ -18,6 +18,7 @@ import uvicorn
 
 from app.auth import STOCK_ADMIN_ID
 from app.context import Actor, Ctx, Kind, Runtime
+from app.protocol import BoundedHttp
 from app.settings import Settings
 from app.tables import event, event_data, metadata, revenue, session_data
 
@@ -123,7 +124,8 @@ def running(settings: Settings) -> Iterator[Server]:
         host="127.0.0.1",
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttp,
+        ws_max_size=settings.max_body_bytes,
         log_level="warning",
         proxy_headers=False,
     )

@@ -6,12 +6,13 @@ import asyncio
 import datetime as dt
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from app import auth
 from app.addresses import Networks, entries, network_of, plain
 from app.buckets import Buckets
 from app.context import Runtime
@@ -193,11 +194,13 @@ class Collector:
         self._loop = loop = asyncio.get_running_loop()
         hit = parse_hit(body)
         headers = request.headers
+        # Before anything is looked up: what floods is to cost little.
+        limited = self._by_address is not None and not auth.api_key(headers)
+        caller = self._proxies.caller(headers, request.peer) if limited or self._ignored else ""
+        if limited:
+            _spend(self._by_address, network_of(caller), "address-rate")
         sender = await self._senders.check(hit.website_id, headers)
-        caller = ""
-        if self._by_address is not None or self._ignored or sender.rules.excluded_addresses:
-            caller = self._proxies.caller(headers, request.peer)
-        self._limit(hit.website_id, "" if sender.has_key else caller)
+        _spend(self._by_website, hit.website_id, "website-rate")
         agent = headers.get("user-agent", "") if hit.user_agent is None else hit.user_agent
         described = agents.describe(agent)
         if described.bot and not sender.has_key and not self.runtime.settings.disable_bot_check:
@@ -207,6 +210,8 @@ class Collector:
         # By both: who names an address in the payload does not get round the rules for its own.
         if self._ignored and (plain(ip) in self._ignored or plain(caller) in self._ignored):
             raise Ignored(field="ip")
+        if sender.rules.excluded_addresses and not caller:
+            caller = self._proxies.caller(headers, request.peer)
         if reason := _unwanted(hit, sender, ip, caller):
             return Dropped(reason), None
         client = Client(
@@ -220,17 +225,6 @@ class Collector:
         accepted, rows = self._record(hit, client, headers.get("x-umami-cache", ""))
         stored = rows.event or rows.session_data
         return accepted, self.journal.append_from(loop, rows) if stored else None
-
-    def _limit(self, website_id: UUID, address: str) -> None:
-        """Take a hit from what may be sent; '' is an address without a limit. Raises Flooding when there is none left."""
-        if self._by_address is not None and address:
-            balance = self._by_address.take(network_of(address), 1)
-            if balance.retry_after:
-                raise Flooding("address-rate", balance.retry_after)
-        if self._by_website is not None:
-            balance = self._by_website.take(website_id, 1)
-            if balance.retry_after:
-                raise Flooding("website-rate", balance.retry_after)
 
     def _record(self, hit: Hit, client: Client, cache: str) -> tuple[Accepted, Rows]:
         now = time.time()
@@ -320,6 +314,12 @@ class Collector:
 def _buckets(rate: int) -> Buckets | None:
     """For so many hits a second; None for any."""
     return Buckets(_BURST * rate, rate, _MOST_SENDERS) if rate else None
+
+
+def _spend(buckets: Buckets | None, whose: Hashable, reason: str) -> None:
+    """Take one hit of theirs, without a limit if there are no buckets. Raises Flooding when none is left."""
+    if buckets is not None and (balance := buckets.take(whose, 1)).retry_after:
+        raise Flooding(reason, balance.retry_after)
 
 
 def _unwanted(hit: Hit, sender: Sender, ip: str, caller: str) -> str:
