@@ -73,6 +73,8 @@ def share_actor(keys: Keys, token: str) -> Actor:
     if claims is None or website_id is None:
         return ANONYMOUS
     share_id = _uuid(claims["share"]) if "share" in claims else None
+    if share_id is None and "share" in claims:
+        return ANONYMOUS  # not one of Umami's, which name none
     return Actor(
         Kind.SHARE,
         website_id=website_id,
