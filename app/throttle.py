@@ -36,8 +36,10 @@ class Throttle:
     - One account from one network (an IPv4 address, an IPv6 /64): `tries` at once, then one after 1 s, 2 s, 4 s and so on
       to LONGEST_WAIT. A right password begins anew.
     - One network, whatever the account: `per_address` at once and an hour.
-    - One account, from all networks: `per_account` at once and an hour. Networks that gave its right password before are
-      not held to it: whoever tries from elsewhere cannot lock its user out there.
+    - One account, from all networks: `per_account` at once and an hour.
+
+    A network that gave the right password of an account before is held to the first alone for that account: whoever tries
+    from elsewhere, or tries other accounts from there, does not lock its user out.
 
     Names that nobody has are counted as those of accounts. May be used by several threads.
     """
@@ -76,33 +78,31 @@ class Throttle:
 
     def _begin(self, pair: _Pair) -> bool:
         """Count a try as wrong. Whether the network is one that gave the right password before."""
-        account, network = pair
         with self._changing:
             known = pair in self._known
-            wait = max(
-                self._wait(pair),
-                0 if self._addresses.affords(network, 1) else self._addresses.take(network, 1).retry_after,
-                0
-                if known or self._accounts.affords(account, 1)
-                else self._accounts.take(account, 1).retry_after,
-            )
-            if wait:
+            wide = [] if known else self._wide(pair)
+            # What cannot be taken from a bucket is not taken: its balance tells how long it takes.
+            waits = [
+                buckets.take(whose, 1).retry_after for buckets, whose in wide if not buckets.affords(whose, 1)
+            ]
+            if wait := max([self._wait(pair), *waits]):
                 raise TooMany("Too many wrong passwords: try again later", retry_after=wait)
-            self._addresses.take(network, 1)
-            if not known:
-                self._accounts.take(account, 1)
+            for buckets, whose in wide:
+                buckets.take(whose, 1)
             _remember(self._tried, pair, (self._count(pair) + 1, self._clock()))
             return known
 
     def _undo(self, pair: _Pair, known: bool) -> None:
-        account, network = pair
         with self._changing:
-            self._addresses.give_back(network, 1)
-            if not known:
-                self._accounts.give_back(account, 1)
+            for buckets, whose in [] if known else self._wide(pair):
+                buckets.give_back(whose, 1)
             count, at = self._tried.get(pair, (0, 0.0))
             if count:
                 self._tried[pair] = (count - 1, at)
+
+    def _wide(self, pair: _Pair) -> list[tuple[Buckets, str]]:
+        account, network = pair
+        return [(self._addresses, network), (self._accounts, account)]
 
     def _count(self, pair: _Pair) -> int:
         count, at = self._tried.get(pair, (0, 0.0))

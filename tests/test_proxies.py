@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from pydantic import ValidationError
 
 from app.proxies import Proxies, joined
+from app.settings import Settings
+from tests.populate import CHROME
+from tests.server import Server, running
 
 PROXY = "10.0.0.9"
 NAMED = "10.0.0.9, 10.0.0.8, 2001:db8:1::/48"
@@ -134,3 +140,54 @@ def test_a_peer_is_one_address_however_its_socket_shows_it() -> None:
 def test_repeated_headers_are_one() -> None:
     raw = [(b"x-forwarded-for", b"6.6.6.6"), (b"host", b"a"), (b"x-forwarded-for", b"8.8.8.8")]
     assert joined(raw) == {"x-forwarded-for": "6.6.6.6, 8.8.8.8", "host": "a"}
+
+
+def seen(server: Server, **headers: str) -> str:
+    """The country that a hit is stored with; the peer is this machine, which has none."""
+    website = server.create_website()
+    hit = {"type": "event", "payload": {"website": website, "url": "/"}}
+    sent = {"user-agent": CHROME, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    assert server.client.post("/api/send", json=hit, headers=sent).status_code == 200
+    tracked = server.graphql(
+        "mutation($input: TrackInput!) { track(input: $input) { accepted } }", {"input": hit["payload"]}, sent
+    )
+    assert tracked["data"]["track"]["accepted"]
+    by_rest, by_graphql = server.events(website)
+    assert by_rest["country"] == by_graphql["country"]
+    assert by_rest["session_id"] == by_graphql["session_id"]
+    return str(by_rest["country"])
+
+
+def test_who_is_not_believed_sends_from_where_it_is(make_settings: Callable[..., Settings]) -> None:
+    """Neither headers of addresses nor of places: this machine is no proxy of theirs."""
+    with running(make_settings("duckdb", trusted_proxies="203.0.113.1", ignore_ip="8.8.4.4")) as server:
+        assert seen(server, x_forwarded_for="8.8.8.8", cf_ipcountry="FR", client_ip="8.8.8.8") == ""
+        assert seen(server, forwarded="for=8.8.8.8", x_vercel_ip_country="FR", x_real_ip="8.8.8.8") == ""
+        # Nobody gets anybody else refused.
+        assert seen(server, x_forwarded_for="8.8.4.4") == ""
+
+
+def test_a_visitor_behind_named_proxies_claims_no_other_address(
+    make_settings: Callable[..., Settings],
+) -> None:
+    """The proxy puts the address that it sees behind what was sent to it: 8.8.8.8 is in the United States."""
+    with running(make_settings("duckdb", trusted_proxies="127.0.0.1", ignore_ip="8.8.8.8")) as server:
+        website = server.create_website()
+        hit = {"type": "event", "payload": {"website": website, "url": "/"}}
+        for forged in ("81.2.69.142, 8.8.8.8", "8.8.8.8", "127.0.0.1, 8.8.8.8, 127.0.0.1"):
+            headers = {"user-agent": CHROME, "x-forwarded-for": forged, "cf-connecting-ip": "81.2.69.142"}
+            assert server.client.post("/api/send", json=hit, headers=headers).status_code == 403
+        # Sent in two headers it is the same.
+        headers = [("user-agent", CHROME), ("x-forwarded-for", "81.2.69.142"), ("x-forwarded-for", "8.8.8.8")]
+        assert server.client.post("/api/send", json=hit, headers=headers).status_code == 403
+        assert server.events(website) == []
+        assert seen(server, x_forwarded_for="8.8.8.8, 81.2.69.142") == "GB"
+        # Of the proxies' own location headers nothing is lost.
+        assert seen(server, x_forwarded_for="8.8.8.8, 81.2.69.142", cf_ipcountry="FR") == "FR"
+
+
+def test_a_setting_that_names_no_network_is_refused() -> None:
+    for name in ("trusted_proxies", "ignore_ip"):
+        with pytest.raises(ValidationError, match=r"'10\.0\.0\.0/99' is neither an address nor a CIDR range"):
+            Settings(**{name: "10.0.0.1, 10.0.0.0/99"})  # type: ignore[arg-type]
+    assert Settings(trusted_proxies="private, 203.0.113.0/24, 2001:db8::/32").trusted_proxies

@@ -79,6 +79,9 @@ def test_one_address_tries_no_list_of_names() -> None:
     assert attempt(throttle, right=True, account="mine") is None
     assert [attempt(throttle, account="b"), attempt(throttle, account="c")] == [None, 720]
     assert attempt(throttle, account="c", caller=AWAY) is None
+    # Who was there before is not kept out by it, and tries no more than before.
+    assert attempt(throttle, right=True, account="mine") is None
+    assert [attempt(throttle, account="mine") for _ in range(4)] == [None, None, None, 1]
 
 
 def test_the_addresses_of_one_ipv6_network_are_one() -> None:
