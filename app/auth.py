@@ -91,9 +91,8 @@ def login(ctx: Ctx, username: str, password: str, caller: str) -> Login:
     and are refused alike.
     """
     with ctx.runtime.throttle.attempt(f"user {username}", caller):
-        nobodys = (
-            _nobodys_hash()
-        )  # made by the first login whether it is needed or not: it takes as long as a check
+        # Made by the first login whether it is needed or not: it takes as long as a check.
+        nobodys = _nobodys_hash()
         user = ctx.db.scalar(sa.select(User).where(User.username == username))
         if not verify_password(password, user.password if user else nobodys) or user is None:
             raise Unauthenticated("Incorrect username or password")

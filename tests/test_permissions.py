@@ -459,9 +459,10 @@ def _of_accounts() -> Iterator[Verb]:
     yield Verb(
         "revoke key",
         "",
-        frozenset({"owner", "admin"}),
+        # In person only: a key that got lost must not end the others.
+        frozenset({"team-owner", "admin"}),
         None,
-        _mutation('revokeApiKey(id: "{own-key-read}")'),
+        _mutation('revokeApiKey(id: "{team-key-read}")'),
     )
     yield Verb("own keys", "", USERS, None, "{ me { apiKeys { totalCount } } }")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
 from pydantic import ValidationError
 
+from app.ingest.collect import Ignored, Request
 from app.proxies import Proxies, joined
 from app.settings import Settings
 from tests.populate import CHROME
@@ -163,6 +165,20 @@ def test_who_is_not_believed_sends_from_where_it_is(make_settings: Callable[...,
     with running(make_settings("duckdb", trusted_proxies="203.0.113.1", ignore_ip="8.8.4.4")) as server:
         assert seen(server, x_forwarded_for="8.8.8.8", cf_ipcountry="FR", client_ip="8.8.8.8") == ""
         assert seen(server, forwarded="for=8.8.8.8", x_vercel_ip_country="FR", x_real_ip="8.8.8.8") == ""
+        # Nor for a peer that has a place of its own.
+        website = server.create_website()
+        hit = {"type": "event", "payload": {"website": website, "url": "/"}}
+        headers = {"user-agent": CHROME, "cf-ipcountry": "FR", "x-forwarded-for": "8.8.4.4"}
+        collector = server.app.state.collector
+        for peer in ("81.2.69.142", "203.0.113.1"):  # the second is the proxy, and 8.8.4.4 is refused
+            taken = collector.collect(hit, Request({**headers, "x-real-ip": "8.8.8.8"}, peer))
+            waited = asyncio.run_coroutine_threadsafe(taken, collector._loop)
+            if peer == "203.0.113.1":
+                with pytest.raises(Ignored):
+                    waited.result(10)
+            else:
+                waited.result(10)
+        assert [row["country"] for row in server.events(website)] == ["GB"]
         # Nobody gets anybody else refused.
         assert seen(server, x_forwarded_for="8.8.4.4") == ""
 

@@ -195,7 +195,7 @@ BAD: dict[str, Callable[[Stage], Headers]] = {
     "signed with the key of shares": lambda s: bearer(jwt.encode(s.login(), S(s))),
     "signed with no key": lambda s: bearer(jwt.encode(s.login(), b"\0" * 32)),
     "signed by another instance": lambda s: bearer(jwt.encode(s.login(), ELSEWHERE._login_key)),
-    "another algorithm": lambda s: bearer(jwt.encode(s.login(), LOGIN_KEY(s) * 2, algorithm="HS512")),
+    "another algorithm": lambda s: bearer(jwt.encode(s.login(), LOGIN_KEY(s), algorithm="HS512")),
     "for another purpose": lambda s: bearer(jwt.encode(s.login(aud="dashi:other"), LOGIN_KEY(s))),
     "for no purpose": lambda s: bearer(jwt.encode({**s.login(), "aud": None}, LOGIN_KEY(s))),
     "over": lambda s: bearer(jwt.encode(s.login(exp=int(time.time()) - 1), LOGIN_KEY(s))),
