@@ -1,12 +1,14 @@
-"""HTTP with a bound on what comes before and between bodies, which the server itself does not have: a header, or what
-follows the last chunk of a body, could go on for ever and would be kept in memory.
+"""How the HTTP server is run, and a bound that it does not have itself: a header, or what follows the last chunk of a
+body, could go on for ever and would be kept in memory.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.settings import Settings
 
 # Bytes of a request's head; what arrives in one read may come on top.
 MAX_HEAD: Final = 64 << 10
@@ -49,3 +51,20 @@ class BoundedHttp(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._advanced = True
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """What uvicorn is told, but for where to listen."""
+    return {
+        "loop": "uvloop",
+        "http": BoundedHttp,
+        "access_log": False,
+        "server_header": False,
+        # The visitor's address is read by the rules of collecting, from headers it is told to trust.
+        "proxy_headers": False,
+        "timeout_graceful_shutdown": 8,
+        "ws_max_size": settings.max_body_bytes,
+        # Messages are small, and what compresses them would take 40 KB for each socket, as much as all else of it.
+        "ws_per_message_deflate": False,
+        "log_level": "warning",
+    }

@@ -202,6 +202,21 @@ def test_a_visitor_behind_named_proxies_claims_no_other_address(
         assert seen(server, x_forwarded_for="8.8.8.8, 81.2.69.142", cf_ipcountry="FR") == "FR"
 
 
+def test_points_are_those_of_the_nearest_address(make_settings: Callable[..., Settings]) -> None:
+    """By default too: an address of the client's own making buys no points."""
+    with running(make_settings("duckdb", graphql_bucket_size=1000, graphql_bucket_refill=1)) as server:
+
+        def left(addresses: str) -> int:
+            answer = server.graphql("{ rateLimit { remaining } }", None, {"x-forwarded-for": addresses})
+            remaining: int = answer["data"]["rateLimit"]["remaining"]
+            return remaining
+
+        many = 'mutation { login(username: "nobody", password: "x") { token } }'  # 100 points
+        assert "errors" in server.graphql(many, None, {"x-forwarded-for": "6.6.6.6, 8.8.8.8"})
+        assert left("7.7.7.7, 8.8.8.8") <= 990
+        assert left("6.6.6.6") == left("8.8.8.8, 9.9.9.9") == 999
+
+
 def test_a_setting_that_names_no_network_is_refused() -> None:
     for name in ("trusted_proxies", "ignore_ip"):
         with pytest.raises(ValidationError, match=r"'10\.0\.0\.0/99' is neither an address nor a CIDR range"):
