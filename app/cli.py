@@ -17,6 +17,7 @@ from rich.markup import escape
 from app.cli_keys import key_cli, user_named
 from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
+from app.protocol import options
 from app.security import hash_password, random_password
 from app.settings import Settings
 
@@ -196,17 +197,7 @@ def _serve(settings: Settings, password: str | None) -> None:
         workers=settings.workers,
         host=settings.host,
         port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        server_header=False,
-        # The visitor's address is read by the rules of collecting, from headers it is told to trust.
-        proxy_headers=False,
-        timeout_graceful_shutdown=8,
-        ws_max_size=settings.max_body_bytes,
-        # Messages are small, and what compresses them would take 40 KB for each socket, as much as all else of it.
-        ws_per_message_deflate=False,
-        log_level="warning",
+        **options(settings),
     )
 
 

@@ -7,7 +7,7 @@ import gc
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,6 +25,7 @@ from app.context import SYSTEM, Ctx, Runtime
 from app.db import EventStore
 from app.engines import accounts_engine, accounts_sessions, events_engine
 from app.errors import AppError, Invalid
+from app.headers import Headers, protecting
 from app.ingest.collect import Collector
 from app.ingest.journal import open_journals
 from app.live.hub import Live
@@ -130,9 +131,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     _mount_operations(app, settings.base_path, settings.graphiql)
     mount_graphql(app, settings)
+    headers = protecting(settings)
+    app.add_middleware(Protected, headers=headers)
+    app.add_exception_handler(Exception, _unexpected(headers))
     mount_rest(app, settings)
-    if settings.force_ssl:
-        app.add_middleware(StrictTransport)
     return app
 
 
@@ -178,22 +180,39 @@ def _stopping_with(live: Live) -> Iterator[None]:
             signal.signal(which, before[which])
 
 
-class StrictTransport:
-    """Tells browsers, on every answer, to come over HTTPS only for the next two years."""
+class Protected:
+    """Puts the protecting headers on every answer, as far as it does not say the same differently.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The REST door stands before it and sends its own: what is the same for each hit is not to be put together again.
+    """
+
+    def __init__(self, app: ASGIApp, headers: Headers) -> None:
         self._app = app
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_strictly(message: Message) -> None:
+        async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"strict-transport-security", b"max-age=63072000"),
-                ]
+                message["headers"] = [*message["headers"], *self._missing(message["headers"])]
             await send(message)
 
-        await self._app(scope, receive, send_strictly)
+        await self._app(scope, receive, send_protected if scope["type"] == "http" else send)
+
+    def _missing(self, sent: Iterable[tuple[bytes, bytes]]) -> Headers:
+        names = {name.lower() for name, _ in sent}
+        if b"content-security-policy" in names:
+            names.add(b"x-frame-options")  # a page's own policy says who may show it
+        return tuple(header for header in self._headers if header[0] not in names)
+
+
+def _unexpected(headers: Headers) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """The answer to what nobody foresaw; it is sent from outside of all else, `Protected` too. The log has the story."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        named = {name.decode(): value.decode() for name, value in headers}
+        return JSONResponse({"error": "Internal server error"}, 500, named)
+
+    return answer
 
 
 def _mount_operations(app: FastAPI, base: str, graphiql: bool) -> None:
