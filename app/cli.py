@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from app.cli_backup import backup, restore
 from app.cli_keys import key_cli, user_named
 from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
@@ -33,6 +34,8 @@ cli = typer.Typer(
 user_cli = typer.Typer(help="Look after users.", no_args_is_help=True)
 cli.add_typer(user_cli, name="user")
 cli.add_typer(key_cli, name="key")
+cli.command()(backup)
+cli.command()(restore)
 console = Console(highlight=False)
 
 
@@ -48,7 +51,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    console.print(f"[red]dashi:[/red] {escape(message)}")
+    console.print(f"[red]dashi:[/red] {escape(message)}", soft_wrap=True)
     raise SystemExit(1) from None
 
 

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import auth, migrations
 from app.context import SYSTEM, Ctx, Runtime
+from app.control import Control
 from app.db import EventStore
 from app.engines import accounts_engine, accounts_sessions, events_engine
 from app.errors import AppError, Invalid
@@ -50,11 +51,12 @@ class Services:
     metrics: Metrics
     live: Live
     tidy: Tidy
+    control: Control | None
 
 
 def open_accounts(settings: Settings) -> sessionmaker[Session]:
     """Open and migrate the accounts store alone: on embedded files that works beside a running server."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = accounts_engine(settings)
     migrations.upgrade(engine, "accounts")
     return accounts_sessions(engine)
@@ -93,11 +95,15 @@ def open_services(settings: Settings) -> Services:
     live = Live(runtime)
     metrics.gauge("dashi_subscriptions", "Subscriptions at this moment.", lambda: live.count)
     collector = Collector(runtime, journal, left_over, metrics)
-    return Services(runtime, collector, metrics, live, Tidy(runtime.events))
+    # What is in PostgreSQL is copied with PostgreSQL's own means.
+    control = Control(settings.data_dir.resolve(), runtime.events) if runtime.events.embedded else None
+    return Services(runtime, collector, metrics, live, Tidy(runtime.events), control)
 
 
 def close_services(services: Services) -> None:
     services.live.close()
+    if services.control is not None:
+        services.control.close()
     services.tidy.close()
     services.collector.close()
     services.runtime.close()

@@ -164,7 +164,8 @@ class Writer:
         upto = self.applied
         try:
             started = time.monotonic()
-            self.events.checkpoint()
+            if not self.events.checkpoint(wait=False):
+                return  # it is being copied; the next batches or the next idle moment try again
             self.journal.drop(upto)
         except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
             log.warning("checkpoint failed, batches stay in the journal", exc_info=error)

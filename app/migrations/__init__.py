@@ -21,7 +21,7 @@ def upgrade(engine: Engine, chain: Chain) -> None:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-        if _version(connection, chain) != newest(chain):
+        if version(connection, chain) != newest(chain):
             _run(connection, chain)
 
 
@@ -31,12 +31,13 @@ def newest(chain: Chain) -> str:
     return f"{chain}_{number}"
 
 
-def _version(connection: Connection, chain: Chain) -> str | None:
+def version(connection: Connection, chain: Chain) -> str | None:
+    """The revision that a database has, None if it has none of this chain's tables."""
     table = sa.table(f"alembic_version_{chain}", sa.column("version_num"))
     if not sa.inspect(connection).has_table(table.name):
         return None
-    version: str | None = connection.scalar(sa.select(table.c.version_num))
-    return version
+    found: str | None = connection.scalar(sa.select(table.c.version_num))
+    return found
 
 
 def _run(connection: Connection, chain: Chain) -> None:
