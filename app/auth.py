@@ -86,7 +86,9 @@ def login(ctx: Ctx, username: str, password: str) -> Login:
     """A login token for a name and a password, or Unauthenticated. Takes as long for names that do not exist."""
     user = ctx.db.scalar(sa.select(User).where(User.username == username))
     if not verify_password(password, user.password if user else _nobodys_hash()) or user is None:
+        ctx.runtime.logged_in("refused")
         raise Unauthenticated("Incorrect username or password")
+    ctx.runtime.logged_in("succeeded")
     return Login(ctx.keys.login_token(str(user.user_id), ctx.keys.fingerprint(user.password)), user)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from app import logs
 from app.cli_backup import backup, restore
 from app.cli_keys import key_cli, user_named
 from app.errors import AppError
@@ -180,10 +180,9 @@ def set_password(
 
 def _served_settings(host: str | None, port: int | None) -> Settings:
     """Settings with what the command line gives, and logs set up for serving."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
     settings = Settings().model_copy(update=given)
+    logs.configure(settings)
     if settings.graphql_documents:
         from graphql_schema.schema import make_schema
 
@@ -209,6 +208,8 @@ def _serve(settings: Settings, password: str | None) -> None:
         ws_max_size=settings.max_body_bytes,
         # Messages are small, and what compresses them would take 40 KB for each socket, as much as all else of it.
         ws_per_message_deflate=False,
+        # What uvicorn has to say goes the way of all else that is logged.
+        log_config=None,
         log_level="warning",
     )
 

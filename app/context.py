@@ -156,6 +156,7 @@ class Runtime:
         self.keys = keys
         self.accounts = accounts
         self.events = events
+        self.logged_in: Callable[[str], None] = lambda outcome: None  # called with `succeeded` or `refused`
         self.on_website_change: list[Callable[[UUID], None]] = []
         self.on_key_change: list[Callable[[], None]] = []
         # Reading has workers of its own, and they step back, so that a slow dashboard does not delay collecting.

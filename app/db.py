@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,7 @@ class EventStore:
         self.engine = engine
         self.statement_timeout = statement_timeout  # seconds; PostgreSQL's engine knows it by itself
         self.wait_until_fresh: Callable[[], None] = lambda: None
+        self.observed: Callable[[float], None] = lambda seconds: None  # called with how long a statement took
         # The same, and for what is being accepted at this moment.
         self.wait_until_settled: Callable[[], None] = lambda: self.wait_until_fresh()
         # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
@@ -91,6 +93,7 @@ class EventStore:
         self.wait_until_fresh()
         if work := WORK.get():
             work.questions.append(statement.params(values) if values else statement)
+        started = time.perf_counter()
         try:
             with self._asking() as connection, self._within_time(connection):
                 return list(connection.execute(statement, values).all())
@@ -101,6 +104,8 @@ class EventStore:
             if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
                 raise self._too_slow() from error
             raise Unavailable("The event store does not answer") from error
+        finally:
+            self.observed(time.perf_counter() - started)
 
     def _asking(self) -> sa.Connection:
         """A connection for one statement, which is a transaction by itself: beginning one and ending it is work too."""
