@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from app import logs
 from app.cli_backup import backup, restore
+from app.cli_doctor import doctor
 from app.cli_keys import key_cli, user_named
 from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
@@ -36,6 +37,7 @@ cli.add_typer(user_cli, name="user")
 cli.add_typer(key_cli, name="key")
 cli.command()(backup)
 cli.command()(restore)
+cli.command()(doctor)
 console = Console(highlight=False)
 
 

@@ -15,6 +15,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app.nearby import near
+
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _SLOW: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -35,7 +37,7 @@ FORWARDING_HEADERS: Final = (
 
 
 class Forwarded(Collector):
-    """Of which headers of proxies hits came with, so that `dashi doctor` can tell whether they are configured.
+    """Which headers of proxies hits came with, so that `dashi doctor` can tell whether they are configured.
 
     Written by the event loop alone. Names are counted, never what they say.
     """
@@ -43,25 +45,27 @@ class Forwarded(Collector):
     def __init__(self, named: str = "") -> None:
         """`named` is CLIENT_IP_HEADER."""
         self._names = tuple(dict.fromkeys((*FORWARDING_HEADERS, *([named.lower()] if named else ()))))
-        self._counts = dict.fromkeys((*self._names, "none"), 0)
+        # (header or `none`, whether the connection came from near) → hits.
+        self._counts = {(name, close): 0 for name in (*self._names, "none") for close in (True, False)}
 
-    def note(self, headers: Mapping[str, str]) -> None:
-        found = "none"
+    def note(self, headers: Mapping[str, str], peer: str) -> None:
+        close, found = near(peer), False
         for name in self._names:
             if name in headers:
-                found = name
-                self._counts[name] += 1
-        if found == "none":
-            self._counts[found] += 1
+                self._counts[name, close] += 1
+                found = True
+        if not found:
+            self._counts["none", close] += 1
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(
             "dashi_forwarding_headers",
-            "Hits by the headers of proxies that came with them; none: without any.",
-            labels=["header"],
+            "Hits by the headers of proxies that came with them (none: without any), and by whether the connection came "
+            "from this machine or a private network (near) or not (far).",
+            labels=["header", "peer"],
         )
-        for name, count in self._counts.items():
-            family.add_metric([name], count)
+        for (name, close), count in self._counts.items():
+            family.add_metric([name, "near" if close else "far"], count)
         yield family
 
 

@@ -14,7 +14,6 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +24,7 @@ from prometheus_client.registry import Collector
 
 from app.errors import Denied, NotFound, Unauthenticated
 from app.metrics import FORWARDING_HEADERS, Metrics
+from app.nearby import near
 from app.settings import Settings
 
 log = logging.getLogger("dashi.metrics")
@@ -47,20 +47,8 @@ def check(settings: Settings, headers: Mapping[str, str], peer: str) -> None:
             raise Unauthenticated("Send METRICS_TOKEN as `Authorization: Bearer …`")
         return
     # What came through a proxy came from anywhere.
-    if any(name in headers for name in (*FORWARDING_HEADERS, "via", "x-forwarded-proto")) or not _near(peer):
+    if any(name in headers for name in (*FORWARDING_HEADERS, "via", "x-forwarded-proto")) or not near(peer):
         raise Denied("Without METRICS_TOKEN this is answered to this machine and private networks only")
-
-
-def _near(peer: str) -> bool:
-    """Whether an address is this machine's or a private one; a Unix socket has none."""
-    if not peer:
-        return True
-    try:
-        address = ip_address(peer)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None) or address
-    return bool(mapped.is_loopback or mapped.is_private or mapped.is_link_local)
 
 
 class Workers:

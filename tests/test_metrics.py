@@ -72,9 +72,10 @@ def test_known_traffic_gives_known_figures(store: str, make_settings: Callable[.
     is_("dashi_dropped_hits_total", 1, reason="bot")
     is_("dashi_refused_hits_total", 1, code="malformed")
     is_("dashi_collect_seconds_count", 8)
-    is_("dashi_forwarding_headers_total", 11, header="x-forwarded-for")
-    is_("dashi_forwarding_headers_total", 1, header="x-visitor")
-    is_("dashi_forwarding_headers_total", 0, header="cf-connecting-ip")
+    is_("dashi_forwarding_headers_total", 11, header="x-forwarded-for", peer="near")
+    is_("dashi_forwarding_headers_total", 1, header="x-visitor", peer="near")
+    is_("dashi_forwarding_headers_total", 0, header="cf-connecting-ip", peer="near")
+    is_("dashi_forwarding_headers_total", 0, header="x-forwarded-for", peer="far")
     is_("dashi_logins_total", 1, outcome="succeeded")
     is_("dashi_logins_total", 3, outcome="refused")
     for route, method, status, number in (

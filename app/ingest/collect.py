@@ -194,7 +194,7 @@ class Collector:
         self._loop = loop = asyncio.get_running_loop()
         hit = parse_hit(body)
         headers = request.headers
-        self.metrics.forwarded.note(headers)
+        self.metrics.forwarded.note(headers, request.peer)
         has_key = await self._senders.check(hit.website_id, headers)
         agent = headers.get("user-agent", "") if hit.user_agent is None else hit.user_agent
         described = agents.describe(agent)
