@@ -123,7 +123,9 @@ def demo(
 @cli.command()
 def migrate() -> None:
     """Bring both databases to this version's schema. `serve` does it too."""
-    runtime, password = open_runtime(settings := Settings())
+    settings = Settings()
+    logs.configure(settings)
+    runtime, password = open_runtime(settings)
     runtime.close()
     if password:
         _print_password(password)

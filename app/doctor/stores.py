@@ -153,7 +153,8 @@ def journals(settings: Settings, running: Running | None, held: int | None) -> I
                 "Move it aside and restore it from a backup: what it holds may be counted nowhere else.",
             )
             return
-        size += file.stat().st_size
+        parts = (file, file.with_name(f"{file.name}-wal"))
+        size += sum(part.stat().st_size for part in parts if part.exists())
     text = f"{amount(size)} of {amount(settings.journal_max_bytes)}"
     if waiting:
         text += f"; {waiting} batches wait, which the next start counts"
