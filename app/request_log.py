@@ -21,6 +21,9 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+# As other servers count those who hung up; and a socket that the other side closed.
+_HUNG_UP: Final = 499
+_CLOSED: Final = 1000
 # Seconds between two lines about hits that failed with the same status.
 _EVERY: Final = 1.0
 
@@ -65,6 +68,8 @@ class RequestLog:
             status = status or 500
             raise
         finally:
+            # Who hung up got no answer. The code that a client closes its socket with is its own choice.
+            status = status or (_CLOSED if method == "SOCKET" else _HUNG_UP)
             if scope["path"] in self._hits:
                 if status >= 400:
                     self._hit_failed(current, status)

@@ -28,21 +28,23 @@ from tests.test_backup import quietly
 HITS = [
     *VECTORS,
     view(A, "2026-11-12 10:00:00", "/shop?utm_source=news", title="Shop"),
-    happening(B, "2026-11-12 10:05:00", "buy", {"revenue": 12.5, "currency": "EUR", "plan": "pro"}),
-    identification(B, "2026-11-12 10:06:00", {"name": "someone"}),
+    happening(
+        B, "2026-11-12 10:05:00", "/buy", "buy", data={"revenue": 12.5, "currency": "EUR", "plan": "pro"}
+    ),
+    identification(B, "2026-11-12 10:06:00", data={"name": "someone"}, id="someone"),
     view(C, "2026-11-13 23:59:00", "/late"),
 ]
 EVENTS, ACCOUNTS = revisions("events"), revisions("accounts")
 # What a website is asked, of all its data.
-QUESTIONS = (
-    "stats?",
-    "pageviews?unit=day&timezone=UTC&",
-    *(f"metrics?type={field}&" for field in ("path", "event", "browser", "country")),
-    "sessions?",
-    "events?",
-    "event-data/properties?",
-    "session-data/properties?",
-)
+QUESTIONS: dict[str, tuple[str, dict[str, str]]] = {
+    "totals": ("stats", {}),
+    "days": ("pageviews", {"unit": "day", "timezone": "UTC"}),
+    **{field: ("metrics", {"type": field}) for field in ("url", "event", "browser", "country")},
+    "sessions": ("sessions", {}),
+    "events": ("events", {}),
+    "event data": ("event-data/events", {}),
+    "session data": ("session-data/properties", {}),
+}
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -57,8 +59,11 @@ class World:
 
 
 def figures(server: Server, website: str) -> dict[str, Any]:
-    period = "startAt=1790000000000&endAt=1800000000000"
-    return {asked: server.get(f"/api/websites/{website}/{asked}{period}") for asked in QUESTIONS}
+    period = {"startAt": 1_790_000_000_000, "endAt": 1_800_000_000_000}
+    return {
+        name: server.get(f"/api/websites/{website}/{path}", **more, **period)
+        for name, (path, more) in QUESTIONS.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +82,7 @@ def world(store: str, make_settings: Callable[..., Settings]) -> World:
             == 200
         )
         found = figures(server, website)
-        assert found["stats?"]["pageviews"]["value"] == 8
+        assert found["totals"]["pageviews"]["value"] == 8, found
         bind: Any = server.runtime.accounts.kw["bind"]
         return World(
             website,
@@ -118,10 +123,12 @@ def fill(engine: Engine, metadata: sa.MetaData, rows: Rows) -> None:
     """Insert rows into tables of an earlier schema, as far as it has them."""
     for table in metadata.sorted_tables:
         there = columns_of(engine, table.name)
+        # Bare: the tables of this version fill in what the earlier ones have no place for.
+        bare = sa.table(table.name, *(sa.column(c.name, c.type) for c in table.c if c.name in there))
         cut = [{name: value for name, value in row.items() if name in there} for row in rows[table.name]]
         if there and cut:
             with engine.begin() as connection:
-                connection.execute(table.insert(), cut)
+                connection.execute(bare.insert(), cut)
 
 
 def make(settings: Settings, world: World, accounts: str, events: str) -> None:
@@ -219,7 +226,7 @@ def test_a_failure_at_any_statement_of_any_migration_leaves_the_one_before(
                         migrations.upgrade(engine, chain, revision)
                         failed = False
                     except Failing:
-                        assert len(begun) == number
+                        assert len(begun) >= number  # a table that was copied is tidied away
                 if failed:
                     assert state(engine, chain) == before, begun[-1]
             assert number > 3

@@ -116,13 +116,22 @@ def _step(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         elif engine.dialect.name == "sqlite":
-            before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SQLITE_PATIENCE}")
             # Python's driver begins a transaction for changes of rows alone: each change of a table would be there for
             # good at once, and half a migration cannot be run again.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            connection.exec_driver_sql(f"PRAGMA busy_timeout = {before}")
+            with _patient(connection):
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
         yield connection
+
+
+@contextmanager
+def _patient(connection: Connection) -> Iterator[None]:
+    """Wait longer than others do for whoever writes to a SQLite file."""
+    before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SQLITE_PATIENCE}")
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {before}")
 
 
 @contextmanager
