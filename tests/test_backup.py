@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from app import control
@@ -219,10 +220,17 @@ def test_another_secret_is_told_of(tmp_path: Path, made: Path) -> None:
     assert "The secret is another one than that of the backup" in done.stdout
 
 
-def test_on_postgresql_the_rest_is_left_to_pg_dump(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    env = environment(tmp_path / "data", EVENTS_URL=request.getfixturevalue("postgres")())
-    with stored(env, tmp_path / "log", "a", "b"):
-        done = dashi("backup", str(tmp_path / "backup"), env=env)
+def test_on_postgresql_the_rest_is_left_to_pg_dump(postgres: Callable[[], str], tmp_path: Path) -> None:
+    url = postgres()
+    env = environment(tmp_path / "data", EVENTS_URL=url)
+    with stored(env, tmp_path / "log", "a", "b") as (process, website_id):
+        assert counted(process, website_id) == {"a": 1, "b": 1}
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER TABLE event RENAME TO away")
+            send(process, website_id, "c")  # acknowledged, and not in the store
+            done = dashi("backup", str(tmp_path / "backup"), env=env)
+            process.kill()
+            connection.execute("ALTER TABLE away RENAME TO event")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "APP_SECRET comes from the environment" in done.stdout
     assert "The events are in PostgreSQL and not in it: run pg_dump now" in done.stdout
@@ -231,6 +239,16 @@ def test_on_postgresql_the_rest_is_left_to_pg_dump(request: pytest.FixtureReques
     with pytest.raises(Invalid, match=r"does not hold events.duckdb, and by EVENTS_URL this server uses it"):
         restore(settings_of(environment(tmp_path / "elsewhere")), tmp_path / "backup", False, quietly)
     assert not (tmp_path / "elsewhere").exists()
+    # As pg_dump and pg_restore would do it: a copy of the database, made after the backup.
+    copy = postgres()
+    name, source = copy.partition("?")[0].rpartition("/")[2], url.partition("?")[0].rpartition("/")[2]
+    with psycopg.connect(postgres(), autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE "{name}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{source}"')
+    elsewhere = environment(tmp_path / "elsewhere", EVENTS_URL=copy)
+    restore(settings_of(elsewhere), tmp_path / "backup", False, quietly)
+    with serving(elsewhere, tmp_path / "log") as process:
+        assert counted(process, website_id) == {"a": 1, "b": 1, "c": 1}
 
 
 def test_a_copy_that_is_no_longer_wanted_or_cannot_be_written_leaves_nothing(

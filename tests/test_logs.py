@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ import duckdb
 import httpx
 import psycopg
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from app.current import CURRENT, Current, request_id
 from app.logs import JsonFormatter, TextFormatter
 from app.settings import Settings
 from tests.populate import CHROME
 from tests.process import environment, serving
-from tests.server import running
+from tests.server import Server, running
 
 # Each is sent somewhere, and must not be found in the log.
 SECRETS = {
@@ -326,3 +330,20 @@ def test_what_nobody_caught_is_told_in_the_same_form(form: str) -> None:
     assert first == "the thread some thread ended by an error"
     assert "ended by an error" in lines[-1]
     assert "'planted'" not in done.stderr.replace('int("planted")', "")
+
+
+def test_a_socket_has_one_line_when_it_ends(live: Server, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "dashi.request"):
+        address = f"{live.url.replace('http://', 'ws://')}/graphql?planted=planted"
+        caplog.clear()
+        with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")]) as connection:
+            connection.send("{}")
+            with suppress(ConnectionClosed):
+                connection.recv(timeout=20)
+            assert connection.response is not None
+            given = connection.response.headers["x-request-id"]
+        until(lambda: bool(caplog.records))
+    [record] = caplog.records
+    assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{6}", given)
+    assert record.getMessage().startswith("SOCKET /graphql 4400 in ")
+    assert record.__dict__["fields"]["status"] == 4400
