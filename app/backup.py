@@ -2,7 +2,7 @@
 
 The journal is copied before the events. What was acknowledged before that is in the journal's copy, unless the store had
 it for good by then, and so has it when it is copied later. What is in both is counted once: the store's mark says up to
-which batch it has applied the journal (docs/decisions/0028-backups.md).
+which batch it has applied the journal (docs/decisions/0028-operating.md).
 """
 
 from __future__ import annotations

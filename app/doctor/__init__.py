@@ -22,13 +22,14 @@ def examine(settings: Settings) -> Iterator[Finding]:
     held = _holder(settings)
     yield from servers.server(settings, running, held)
     for look in (
-        *(machine.secret, stores.admins, machine.directory, machine.disk, machine.memory, machine.workers),
-        *(machine.clock, machine.places),
+        *(machine.secret, machine.directory, machine.disk, machine.memory, machine.workers, machine.clock),
+        machine.places,
     ):
         yield look(settings)
     yield stores.store(settings, "accounts", None, running)
     yield stores.store(settings, "events", held if events_file(settings) else None, running)
     yield from stores.journals(settings, running, held)
+    yield stores.admins(settings)
     if running is not None and not running.refused:
         yield servers.lag(running)
         yield servers.proxies(settings, running)
