@@ -75,8 +75,8 @@ def restore(
         _console.print(f"  moved aside: {file}")
     if not done.same_secret:
         _console.print(
-            "[yellow]The secret is another one than that of the backup:[/yellow] all logins end, and every visitor counts "
-            "as a new one. Set APP_SECRET to the old one before the server starts."
+            "[yellow]The secret is not that of the backup:[/yellow] all logins end, and every visitor counts as a new one. "
+            "Set APP_SECRET to the old one before the server starts."
         )
 
 

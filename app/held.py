@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,11 +27,23 @@ def holder(file: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
+        if platform.system() != "Linux":
+            return _takes(opened)
         asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         kind, *_, process = struct.unpack(_FLOCK, fcntl.fcntl(opened, fcntl.F_GETLK, asked))
     finally:
         os.close(opened)
     return None if kind == fcntl.F_UNLCK else max(0, process)
+
+
+def _takes(opened: int) -> int | None:
+    """Whether the lock can be taken, for a moment: other systems tell the process in other ways."""
+    try:
+        fcntl.lockf(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return 0
+    fcntl.lockf(opened, fcntl.LOCK_UN)
+    return None
 
 
 def held_journals(directory: Path) -> list[Path]:

@@ -41,7 +41,8 @@ def restore(settings: Settings, source: Path, force: bool, progress: Progress) -
     _refuse_newer(manifest)
     places = _places(settings, manifest)
     _check(source, manifest, progress)
-    (settings.data_dir.resolve() / JOURNAL).mkdir(mode=0o700, parents=True, exist_ok=True)
+    for directory in (settings.data_dir.resolve(), settings.data_dir.resolve() / JOURNAL):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     with unheld(settings.data_dir.resolve() / JOURNAL, events_file(settings)):
         in_the_way = _in_the_way(settings, places)
         if in_the_way and not force:
@@ -51,7 +52,13 @@ def restore(settings: Settings, source: Path, force: bool, progress: Progress) -
         aside = _move_aside(in_the_way)
         for draft, place in drafts.items():
             draft.replace(place)
-    return Restored(manifest, aside, secret_check(load_app_secret(settings)) == manifest.secret_check)
+    return Restored(manifest, aside, _has_secret(settings, manifest))
+
+
+def _has_secret(settings: Settings, manifest: Manifest) -> bool:
+    """Whether the secret is that of the backup. Where there is none yet, the first start would make another one."""
+    there = settings.app_secret is not None or (settings.data_dir / SECRET).exists()
+    return there and secret_check(load_app_secret(settings)) == manifest.secret_check
 
 
 def _refuse_newer(manifest: Manifest) -> None:

@@ -47,7 +47,9 @@ def check(settings: Settings, headers: Mapping[str, str], peer: str) -> None:
             raise Unauthenticated("Send METRICS_TOKEN as `Authorization: Bearer …`")
         return
     # What came through a proxy came from anywhere.
-    if any(name in headers for name in (*FORWARDING_HEADERS, "via", "x-forwarded-proto")) or not near(peer):
+    if any(
+        name in headers for name in (*FORWARDING_HEADERS, "via", "x-forwarded-proto", "x-forwarded-host")
+    ) or not near(peer):
         raise Denied("Without METRICS_TOKEN this is answered to this machine and private networks only")
 
 

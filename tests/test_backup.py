@@ -115,7 +115,8 @@ def test_a_backup_under_load_holds_all_that_was_acknowledged_before_it_once(tmp_
     elsewhere = {**environment(tmp_path / "elsewhere"), "APP_SECRET": ""}
     restored = dashi("restore", str(target), env=elsewhere)
     assert restored.returncode == 0, restored.stdout + restored.stderr
-    assert "secret is another one" not in restored.stdout
+    assert "secret is not that" not in restored.stdout
+    assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o700
     with serving(elsewhere, tmp_path / "log") as process:
         # The password and the website came with the accounts.
         found = counted(process, website_id)
@@ -217,7 +218,11 @@ def test_a_damaged_or_newer_backup_is_refused_and_nothing_done(
 def test_another_secret_is_told_of(tmp_path: Path, made: Path) -> None:
     done = dashi("restore", str(made), env=environment(tmp_path / "data", APP_SECRET="another"))
     assert done.returncode == 0
-    assert "The secret is another one than that of the backup" in done.stdout
+    assert "The secret is not that of the backup" in done.stdout
+    # Nor is one that the first start would make.
+    without = settings_of({**environment(tmp_path / "without"), "APP_SECRET": ""})
+    assert not restore(without, made, False, quietly).same_secret
+    assert not (tmp_path / "without" / "secret").exists()
 
 
 def test_on_postgresql_the_rest_is_left_to_pg_dump(postgres: Callable[[], str], tmp_path: Path) -> None:

@@ -329,6 +329,18 @@ def test_journals(look: Callable[..., tuple[str, str]], data_dir: Path, journal:
     assert (level, "journal-2.sqlite cannot be read (SQLITE_NOTADB)" in text) == ("problem", True)
 
 
+def test_what_cannot_be_looked_at_is_a_finding(look: Callable[..., tuple[str, str]], data_dir: Path) -> None:
+    (data_dir / "events.duckdb").unlink()
+    (data_dir / "events.duckdb").mkdir()
+    level, text = look("files")
+    said_why = (
+        f"It could not be looked at: {data_dir / 'events.duckdb'}: Is a directory. Run this as the user that"
+    )
+    assert (level, said_why in text) == ("problem", True), text
+    # And the rest is looked at all the same.
+    assert look("accounts")[0] == "ok"
+
+
 def test_what_was_moved_aside(look: Callable[..., tuple[str, str]], data_dir: Path) -> None:
     (data_dir / "events.duckdb.wal.quarantined-1").write_bytes(b"x" * 1024)
     level, text = look("left over")

@@ -10,6 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from app.context import SYSTEM, Ctx
 from app.current import CURRENT, Current, request_id
 from app.logs import JsonFormatter, TextFormatter
 from app.settings import Settings
@@ -347,3 +349,16 @@ def test_a_socket_has_one_line_when_it_ends(live: Server, caplog: pytest.LogCapt
     assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{6}", given)
     assert record.getMessage().startswith("SOCKET /graphql 4400 in ")
     assert record.__dict__["fields"]["status"] == 4400
+
+
+def test_the_id_goes_with_the_work_into_the_threads_of_readers(live: Server) -> None:
+    def tell(ctx: Ctx) -> tuple[str, str]:
+        return threading.current_thread().name, JsonFormatter().format(record_of(None))
+
+    async def asked() -> tuple[str, str]:
+        CURRENT.set(Current("from-the-request", "GET", "/api/me"))
+        return await live.runtime.run(SYSTEM, tell)
+
+    thread, line = asyncio.run(asked())
+    assert thread.startswith("read_")
+    assert json.loads(line)["request"] == "from-the-request"

@@ -134,4 +134,6 @@ def test_several_workers_on_postgresql(request: pytest.FixtureRequest, tmp_path:
             }
         assert (accepted.keys(), sum(accepted.values())) == ({"1", "2"}, 40)
         assert page.count("# TYPE dashi_accepted_hits_total counter") == 1
+        # Each of them logs as the settings say.
+        assert '"logger": "dashi.request"' in process.log.read_text()
     assert "Traceback" not in (tmp_path / "log").read_text()
