@@ -77,9 +77,7 @@ class RequestLog:
                 self._told(scope, current, status, size, time.perf_counter() - started)
 
     def _told(self, scope: Message, current: Current, status: int, size: int, seconds: float) -> None:
-        if not current.route:
-            current.route = getattr(scope.get("route"), "path", "")
-        route = current.route or "(none)"
+        route = current.route = current.route or _matched(scope) or "(none)"
         metrics = getattr(scope["app"].state, "metrics", None)
         if metrics is not None:
             metrics.request(route, current.method, status, current.operation.partition(" ")[0], seconds)
@@ -119,3 +117,15 @@ class RequestLog:
             *(number, status),
             extra={"fields": {"method": current.method, "status": status, "hits": number}},
         )
+
+
+def _matched(scope: Message) -> str:
+    """The template of the path of whatever answered without telling its route; '' if nothing did."""
+    if route := getattr(scope.get("route"), "path", ""):
+        return str(route)
+    if "endpoint" not in scope:
+        return ""
+    path: str = scope["path"]
+    for name, value in scope.get("path_params", {}).items():
+        path = path.replace(str(value), f"{{{name}}}")
+    return path

@@ -30,7 +30,6 @@ _KNOWN_SECRETS: Final = frozenset(
         "this-is-my-secret-string",
         "change-me-please-change-me",
         "changemechangeme",
-        "only for this run",
     }
 )
 _LEAST_ROOM: Final = 256 << 20

@@ -29,7 +29,7 @@ _CONNECT: Final = 5
 # What `server_version_num` of PostgreSQL begins with.
 _OLDEST_POSTGRESQL: Final = 14
 # The first password of Umami, and what people choose who want to get on.
-_WEAK: Final = ("umami", "admin", "password", "changeme", "dashi", "12345678", "only for this run")
+_WEAK: Final = ("umami", "admin", "password", "changeme", "dashi", "12345678")
 _MOST_ADMINS: Final = 5
 
 
