@@ -10,15 +10,17 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from app import control
 from app.backup import backup
 from app.db import EventStore
-from app.engines import events_engine
+from app.engines import duckdb_file, events_engine
 from app.errors import Conflict, Invalid, Unavailable
 from app.main import open_runtime
 from app.restore import restore
@@ -276,6 +278,36 @@ def test_a_copy_that_is_no_longer_wanted_or_cannot_be_written_leaves_nothing(
     with opened.engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM applied_batch").scalar() == 5_000_000
     opened.close()
+
+
+def test_while_the_store_is_copied_others_write_and_its_log_stays(
+    make_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    settings = make_settings("duckdb")
+    checkpoints: list[bool] = []
+    with event_store(settings) as store:
+        with store.engine.begin() as connection:
+            connection.exec_driver_sql("INSERT INTO applied_batch SELECT uuid(), 0, 0 FROM range(1000000)")
+
+        def meanwhile() -> bool:
+            checkpoints.append(store.checkpoint(wait=False))
+            store.apply(uuid4(), 1, {})
+            return True
+
+        store.copy_to(tmp_path / "copy", meanwhile)
+        assert set(checkpoints) == {False}
+        assert store.checkpoint(wait=False)
+        count = sa.text(
+            "SELECT count(*) FILTER (WHERE batch = 0), count(*) FILTER (WHERE batch = 1) FROM applied_batch"
+        )
+        with store.engine.connect() as connection:
+            assert tuple(connection.execute(count).one()) == (1_000_000, len(checkpoints))
+    engine = duckdb_file(tmp_path / "copy")
+    with engine.connect() as connection:
+        before, after = connection.execute(count).one()
+    engine.dispose()
+    assert before == 1_000_000
+    assert after <= len(checkpoints)
 
 
 def test_the_socket_is_its_users_alone_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:
