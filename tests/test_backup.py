@@ -236,6 +236,8 @@ def test_on_postgresql_the_rest_is_left_to_pg_dump(postgres: Callable[[], str], 
             connection.execute("ALTER TABLE event RENAME TO away")
             send(process, website_id, "c")  # acknowledged, and not in the store
             done = dashi("backup", str(tmp_path / "backup"), env=env)
+            with pytest.raises(Unavailable, match=r"A server holds .*journal-1\.lock: stop it first"):
+                restore(settings_of(env), tmp_path / "backup", True, quietly)
             process.kill()
             connection.execute("ALTER TABLE away RENAME TO event")
     assert done.returncode == 0, done.stdout + done.stderr
