@@ -112,7 +112,7 @@ class _Copying:
         """Copy within one transaction. Whoever writes to it meanwhile does not wait."""
         self._progress(f"Copying {file.name}", self._done, self._size)
         with (
-            closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=30)) as source,
+            closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=30)) as source,
             closing(sqlite3.connect(to)) as copy,
         ):
             try:

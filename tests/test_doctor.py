@@ -27,7 +27,7 @@ from app.settings import Settings
 from tests.populate import CHROME
 from tests.process import environment, serving
 from tests.server import PASSWORD, free_port
-from tests.test_backup import create_website, send, settings_of
+from tests.test_backup import contents, create_website, send, settings_of
 from tests.test_cli import dashi
 
 STRONG = "0123456789abcdef0123456789abcdef"
@@ -64,7 +64,9 @@ def said(finding: Finding) -> tuple[str, str]:
 
 
 def test_all_is_well_with_what_nobody_has_touched(data_dir: Path) -> None:
+    before = contents(data_dir)
     found = list(examine(Settings(data_dir=data_dir, port=free_port())))
+    assert contents(data_dir) == before
     assert [said(finding) for finding in found if finding.level != "ok"] == []
     assert ", ".join(finding.name for finding in found) == (
         "versions, server, secret, data directory, disk, memory, workers, clock, places, accounts, events, journal, passwords"

@@ -6,7 +6,6 @@ import http.client
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -84,7 +83,7 @@ def _samples(text: str) -> Iterator[tuple[str, dict[str, str], float]]:
             yield sample.name, dict(sample.labels), sample.value
 
 
-def server(settings: Settings, running: Running | None, held: Any) -> Iterator[Finding]:
+def server(settings: Settings, running: Running | None, held: int | None) -> Iterator[Finding]:
     """Whether one runs, and is well. `held` is the process that holds the files (0: it cannot be told), None if none."""
     name = "server"
     if running is None:

@@ -40,7 +40,8 @@ def _reading(settings: Settings, chain: Chain) -> Iterator[Connection]:
     if file and chain == "events":
         engine = duckdb_file(file)
     elif file:
-        engine = sa.create_engine(f"sqlite:///{file}", hide_parameters=True)
+        # `rw`: where the file is away none is made. `ro` would leave files behind that it had to make for reading.
+        engine = sa.create_engine(f"sqlite:///{file.as_uri()}?mode=rw&uri=true", hide_parameters=True)
     else:
         url = make_url(settings.accounts_url if chain == "accounts" else settings.event_store_url)
         engine = sa.create_engine(url, connect_args={"connect_timeout": _CONNECT}, hide_parameters=True)
@@ -139,7 +140,7 @@ def journals(settings: Settings, running: Running | None, held: int | None) -> I
     waiting, rejected, size = 0, 0, 0
     for file in sorted(directory.glob("journal-*.sqlite")):
         try:
-            with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=_CONNECT)) as journal:
+            with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True, timeout=_CONNECT)) as journal:
                 rejected += journal.execute("SELECT count(*) FROM rejected").fetchone()[0]
                 if running is None and held is None:
                     [journal_id] = journal.execute("SELECT id FROM journal").fetchone() or [""]
