@@ -95,7 +95,9 @@ def login(ctx: Ctx, username: str, password: str, caller: str) -> Login:
         nobodys = _nobodys_hash()
         user = ctx.db.scalar(sa.select(User).where(User.username == username))
         if not verify_password(password, user.password if user else nobodys) or user is None:
+            ctx.runtime.logged_in("refused")
             raise Unauthenticated("Incorrect username or password")
+    ctx.runtime.logged_in("succeeded")
     return Login(ctx.keys.login_token(str(user.user_id), ctx.keys.fingerprint(user.password)), user)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -14,6 +13,9 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from app import logs
+from app.cli_backup import backup, restore
+from app.cli_doctor import doctor
 from app.cli_keys import key_cli, user_named
 from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
@@ -34,6 +36,9 @@ cli = typer.Typer(
 user_cli = typer.Typer(help="Look after users.", no_args_is_help=True)
 cli.add_typer(user_cli, name="user")
 cli.add_typer(key_cli, name="key")
+cli.command()(backup)
+cli.command()(restore)
+cli.command()(doctor)
 console = Console(highlight=False)
 
 
@@ -49,7 +54,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    console.print(f"[red]dashi:[/red] {escape(message)}")
+    console.print(f"[red]dashi:[/red] {escape(message)}", soft_wrap=True)
     raise SystemExit(1) from None
 
 
@@ -119,7 +124,9 @@ def demo(
 @cli.command()
 def migrate() -> None:
     """Bring both databases to this version's schema. `serve` does it too."""
-    runtime, password = open_runtime(settings := Settings())
+    settings = Settings()
+    logs.configure(settings)
+    runtime, password = open_runtime(settings)
     runtime.close()
     if password:
         _print_password(password)
@@ -178,10 +185,9 @@ def set_password(
 
 def _served_settings(host: str | None, port: int | None) -> Settings:
     """Settings with what the command line gives, and logs set up for serving."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
     settings = Settings().model_copy(update=given)
+    logs.configure(settings)
     if settings.graphql_documents:
         from graphql_schema.schema import make_schema
 

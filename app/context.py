@@ -166,6 +166,7 @@ class Runtime:
         self.throttle = Throttle(
             settings.login_tries, settings.login_tries_per_address, settings.login_tries_per_account
         )
+        self.logged_in: Callable[[str], None] = lambda outcome: None  # called with `succeeded` or `refused`
         self.on_website_change: list[Callable[[UUID], None]] = []
         self.on_key_change: list[Callable[[], None]] = []
         # Reading has workers of its own, and they step back, so that a slow dashboard does not delay collecting.

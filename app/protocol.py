@@ -66,5 +66,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "ws_max_size": settings.max_body_bytes,
         # Messages are small, and what compresses them would take 40 KB for each socket, as much as all else of it.
         "ws_per_message_deflate": False,
+        # What uvicorn has to say goes the way of all else that is logged.
+        "log_config": None,
         "log_level": "warning",
     }

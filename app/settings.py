@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -97,6 +97,18 @@ class Settings(BaseSettings):
         description="DuckDB's memory, e.g. `1GB`. Empty: half the machine's or cgroup's, at most `384MiB`.",
     )
     duckdb_threads: int = Field(0, ge=0, description="DuckDB's threads. 0: from the cgroup.")
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What is logged: this and what is worse."
+    )
+    log_format: Literal["", "text", "json"] = Field(
+        "", description="Lines of text or of JSON. Empty: text at a terminal, else JSON."
+    )
+    metrics: Switch = Field(True, description="Serve `/metrics`.")
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Bearer token for `/metrics`. Empty: answered to this machine and private networks only.",
+    )
 
     graphiql: Switch = Field(True, description="Serve GraphiQL at `/graphql`.")
     introspection: Switch = Field(True, description="Answer GraphQL introspection.")

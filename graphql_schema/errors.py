@@ -29,16 +29,16 @@ from __future__ import annotations
 
 import logging
 import re
-import traceback
 from typing import Any, Final
-from uuid import uuid4
 
 from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.utils.str_converters import to_camel_case
 
+from app.current import current_id
 from app.errors import AppError, TooMany, Unavailable
+from app.logs import story
 
 log = logging.getLogger("dashi.graphql")
 
@@ -96,20 +96,10 @@ def _cause(error: GraphQLError) -> Exception | None:
 
 
 def _masked(error: GraphQLError, cause: Exception) -> GraphQLError:
-    error_id = uuid4().hex[:12]
+    error_id = current_id()
     path = ".".join(str(step) for step in error.path or ())
-    # Messages are left out: those of database drivers repeat the values of a statement, which are visitors' data.
-    log.error("Unexpected error %s at %s\n%s", error_id, path or "(request)", _trace(cause))
+    log.error("Unexpected error %s at %s\n%s", error_id, path or "(request)", story(cause))
     return _with(error, f"Internal error {error_id}", code="internal", status=500, id=error_id)
-
-
-def _trace(cause: BaseException) -> str:
-    parts = []
-    step: BaseException | None = cause
-    while step is not None:
-        parts.append("".join(traceback.format_tb(step.__traceback__)) + type(step).__qualname__)
-        step = step.__cause__ or step.__context__
-    return "\n  caused by\n".join(parts)
 
 
 def _with(error: GraphQLError, message: str, **extensions: Any) -> GraphQLError:

@@ -29,6 +29,7 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
+from app.current import CURRENT
 from app.models import utc_now
 from app.settings import Settings
 from graphql_schema import caching, sse
@@ -124,6 +125,9 @@ class GraphQLView(GraphQL[Context, None]):
         self._preflight = {**_PREFLIGHT, "Access-Control-Max-Age": str(settings.cors_max_age)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        current = CURRENT.get()
+        if current is not None:
+            current.route = "/graphql"
         if scope["type"] == "http":
             response = await self._respond(Request(scope, receive))
             for name, value in _HEADERS.items():

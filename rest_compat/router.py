@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import auth as identity
 from app import parameters
 from app.context import ANONYMOUS, Ctx
+from app.current import CURRENT
 from app.errors import AppError, Denied, Hidden, NotFound, Unauthenticated
 from app.headers import Headers, protecting
 from app.settings import Settings
@@ -75,6 +76,7 @@ class Resource:
 
     endpoints: Mapping[str, Endpoint]
     allow: bytes
+    route: str  # the path's template, without the base path
     api: bool  # whether the headers of §1.1 go on its answers
 
 
@@ -143,6 +145,9 @@ class RestDoor:
     async def _answer(self, resource: Resource | None, call: Call) -> Answer:
         """Whatever happens, an answer in the documented shape."""
         method, path = call.scope["method"], call.scope["path"]
+        current = CURRENT.get()
+        if current is not None and resource is not None:
+            current.route = resource.route
         if path.endswith("/"):
             return _redirect(path.rstrip("/"), call.scope["query_string"])
         if resource is None:
@@ -158,7 +163,7 @@ class RestDoor:
         except Gone:
             raise
         except Exception:
-            return errors.unexpected(path)
+            return errors.unexpected(resource.route)
 
     async def _send(self, answer: Answer, api: bool, method: str, send: Send) -> None:
         common = self._always if not api else self._secret_headers if answer.secret else self._api_headers
@@ -189,7 +194,8 @@ def _resource(routes: list[Route], settings: Settings) -> Resource:
     if "GET" in endpoints:
         endpoints["HEAD"] = endpoints["GET"]
     allow = ", ".join(sorted({*endpoints, "OPTIONS"}))
-    return Resource(endpoints, allow.encode(), routes[0].path.startswith("/api/"))
+    path = routes[0].path
+    return Resource(endpoints, allow.encode(), path, path.startswith("/api/"))
 
 
 def _endpoint(route: Route, settings: Settings) -> Endpoint:

@@ -93,8 +93,8 @@ class Collector:
         self.runtime = runtime
         self.metrics = metrics
         self.journal = journal
-        self.writer = Writer(journal, runtime.events)
-        self._left_over = [Writer(other, runtime.events) for other in left_over]
+        self.writer = Writer(journal, runtime.events, metrics)
+        self._left_over = [Writer(other, runtime.events, metrics) for other in left_over]
         self._identity = Identity(runtime.keys.secret)
         self._locator = Locator(settings.geolite_db_path, settings.skip_location_headers)
         self._proxies = runtime.proxies
@@ -111,16 +111,36 @@ class Collector:
         self._bots_waiting = threading.BoundedSemaphore(_MOST_BOTS_WAITING)
         runtime.events.wait_until_fresh = self._catch_up
         runtime.events.wait_until_settled = self._settle
-        metrics.gauge(
-            "dashi_journal_unapplied_bytes",
-            "Bytes accepted, not yet applied.",
-            lambda: journal.unapplied_bytes,
+        journal.committed = metrics.commit_seconds.observe
+        self._watch()
+
+    def _watch(self) -> None:
+        """Have `/metrics` tell how far what is accepted is behind what is counted, of all journals of the process."""
+        writers = (self.writer, *self._left_over)
+        for name, text, read in (
+            ("queue_length", "Requests whose hits wait to be written.", lambda: self.journal.waiting),
+            (
+                "unapplied_bytes",
+                "Bytes accepted, not yet applied.",
+                lambda: sum(one.journal.unapplied_bytes for one in writers),
+            ),
+            ("lag_batches", "Batches accepted, not yet applied.", lambda: sum(one.lag for one in writers)),
+            (
+                "lag_seconds",
+                "How long the oldest batch that is not applied has waited, at the most.",
+                lambda: max(one.lag_seconds for one in writers),
+            ),
+        ):
+            self.metrics.gauge(f"dashi_journal_{name}", text, read)
+        self.metrics.gauge(
+            "dashi_rejected_rows",
+            "Rows the event store refused, kept aside.",
+            lambda: sum(one.journal.rejected() for one in writers),
         )
-        metrics.gauge(
-            "dashi_journal_lag_batches", "Batches accepted, not yet applied.", lambda: self.writer.lag
-        )
-        metrics.gauge(
-            "dashi_rejected_rows", "Rows the event store refused, kept aside.", lambda: self.writer.rejected
+        self.metrics.gauge(
+            "dashi_store_refuses",
+            "1 while the event store takes nothing.",
+            lambda: any(bool(one.problem) or not one.alive for one in writers),
         )
 
     async def collect(self, body: object, request: Request) -> Outcome:
@@ -194,6 +214,7 @@ class Collector:
         self._loop = loop = asyncio.get_running_loop()
         hit = parse_hit(body)
         headers = request.headers
+        self.metrics.forwarded.note(headers, request.peer)
         # Before anything is looked up: what floods is to cost little.
         limited = self._by_address is not None and not auth.api_key(headers)
         caller = self._proxies.caller(headers, request.peer) if limited or self._ignored else ""
