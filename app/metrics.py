@@ -23,7 +23,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.nearby import near
+from app.proxies import near
 
 # When each series began: as many series again, which nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]

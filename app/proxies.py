@@ -43,6 +43,7 @@ _PRIVATE: Final = (
     "fc00::/7",
     "fe80::/10",
 )
+_NEAR: Final = Networks(_PRIVATE)
 
 
 def listed(setting: str) -> list[str]:
@@ -66,6 +67,12 @@ def joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+@lru_cache(maxsize=4096)
+def near(peer: str) -> bool:
+    """Whether a peer is this machine or in a private network; a Unix socket, which has no address, is."""
+    return not peer or plain(peer) in _NEAR
 
 
 class Proxies:

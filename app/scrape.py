@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 
 from app.errors import Denied, NotFound, Unauthenticated
 from app.metrics import FORWARDING_HEADERS, Metrics
-from app.nearby import near
+from app.proxies import near
 from app.settings import Settings
 
 log = logging.getLogger("dashi.metrics")
