@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import auth, migrations
+from app import auth, migrations, removals
 from app.context import SYSTEM, Ctx, Runtime
 from app.db import EventStore
 from app.engines import accounts_engine, accounts_sessions, events_engine
@@ -29,6 +29,7 @@ from app.ingest.collect import Collector
 from app.ingest.journal import open_journals
 from app.live.hub import Live
 from app.metrics import Metrics
+from app.removals import Removing
 from app.security import Keys, load_app_secret
 from app.settings import Settings
 from app.tidy import Tidy
@@ -50,6 +51,7 @@ class Services:
     metrics: Metrics
     live: Live
     tidy: Tidy
+    removing: Removing
 
 
 def open_accounts(settings: Settings) -> sessionmaker[Session]:
@@ -93,12 +95,14 @@ def open_services(settings: Settings) -> Services:
     live = Live(runtime)
     metrics.gauge("dashi_subscriptions", "Subscriptions at this moment.", lambda: live.count)
     collector = Collector(runtime, journal, left_over, metrics)
-    return Services(runtime, collector, metrics, live, Tidy(runtime.events))
+    runtime.events.is_removing = lambda: removals.is_under_way(runtime)
+    return Services(runtime, collector, metrics, live, Tidy(runtime.events), Removing(runtime))
 
 
 def close_services(services: Services) -> None:
     services.live.close()
     services.tidy.close()
+    services.removing.close()
     services.collector.close()
     services.runtime.close()
 

@@ -127,6 +127,9 @@ class CreateWebsiteInput:
     id: strawberry.ID | None = strawberry.field(
         default=None, description="Its id, a UUID, if it must be a certain one; else a random one is made."
     )
+    retention_days: int | None = strawberry.field(
+        default=None, description="Days that events are kept, 1 to 36500; for ever if absent."
+    )
 
     def checked(self) -> CreateWebsiteInput:
         """Itself. Raises Invalid for what REST lets pass for old clients' sake: empty texts, a slug easy to guess."""
@@ -152,6 +155,11 @@ class UpdateWebsiteInput:
     domain: str | None = strawberry.field(default=_UNSET, description="Domain, 1 to 500 characters.")
     share_id: str | None = strawberry.field(
         default=_UNSET, description="Slug of the share link, 8 to 16 letters and digits; null ends the link."
+    )
+    retention_days: int | None = strawberry.field(
+        default=_UNSET,
+        description="Days that events are kept, 1 to 36500; null: for ever. What is older counts nowhere from now on, is "
+        "removed soon, and does not come back when more days are kept later.",
     )
 
 

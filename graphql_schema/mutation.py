@@ -28,6 +28,7 @@ from graphql_schema.shares import ShareMutations
 from graphql_schema.teams import TeamMutations
 from graphql_schema.types import entity_id, resolved, website_id
 from graphql_schema.users import User, UserMutations
+from graphql_schema.visitors import VisitorMutations
 from graphql_schema.website import Website
 
 _WebsiteId = Annotated[strawberry.ID, strawberry.argument(description="The website's id, a UUID.")]
@@ -69,7 +70,13 @@ class TrackResult:
 
 @strawberry.type(description="What can be changed.")
 class Mutation(
-    UserMutations, TeamMutations, ShareMutations, ApiKeyMutations, SegmentMutations, SavedReportMutations
+    UserMutations,
+    TeamMutations,
+    ShareMutations,
+    ApiKeyMutations,
+    SegmentMutations,
+    SavedReportMutations,
+    VisitorMutations,
 ):
     @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
@@ -101,6 +108,7 @@ class Mutation(
                 share_slug=given.share_id,
                 website_id=given.uuid(),
                 team_id=entity_id(given.team_id, "Team") if given.team_id is not None else None,
+                retention_days=given.retention_days,
             )
             return Website.of(ctx, row)
 
@@ -120,12 +128,16 @@ class Mutation(
                 name=keep_or_text(input.name, "name"),
                 domain=keep_or_text(input.domain, "domain"),
                 share_slug=KEEP if input.share_id is strawberry.UNSET else input.share_id,
+                retention_days=KEEP if input.retention_days is strawberry.UNSET else input.retention_days,
             )
             return Website.of(ctx, row)
 
         return await info.context.run(verb)
 
-    @resolved("Delete a website and everything collected for it. Answers what it was.")
+    @resolved(
+        "Delete a website and everything collected for it. Answers what it was, at once; what is much goes in the "
+        "background, see `removal`."
+    )
     async def delete_website(self, info: Info, id: _WebsiteId) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.delete(ctx, website_id(id))))
 
@@ -150,7 +162,10 @@ class Mutation(
 
         return await info.context.run(verb)
 
-    @resolved("Remove everything collected for a website and count from now on.")
+    @resolved(
+        "Remove everything collected for a website and count from now on. It counts nowhere once this is answered; what "
+        "is much goes in the background, see `removal`."
+    )
     async def reset_website(self, info: Info, id: _WebsiteId) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.reset(ctx, website_id(id))))
 

@@ -12,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 
 from app.db import EventStore
+from app.errors import Unavailable
 from app.ingest.journal import TABLES, Batch, Journal
 
 log = logging.getLogger("dashi.writer")
@@ -67,6 +68,15 @@ class Writer:
     def lag(self) -> int:
         """Batches accepted and not yet applied."""
         return max(0, self.journal.last - self.applied)
+
+    def drop_applied(self) -> None:
+        """Have the journal forget what is applied. Raises Unavailable if it cannot."""
+        upto = self.applied
+        try:
+            self.events.checkpoint()
+            self.journal.drop(upto)
+        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+            raise Unavailable("The journal cannot forget what is applied at the moment") from error
 
     def close(self, timeout: float = 5.0) -> None:
         """Apply what is left as far as the store allows, then stop. What remains waits in the journal."""
