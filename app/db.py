@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +26,8 @@ from app.work import WORK
 log = logging.getLogger("dashi.db")
 
 DEFAULT_TIMEOUT = 30.0
+# Seconds that a checkpoint may be kept from beginning.
+_CHECKPOINT_WAIT = 5.0
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
@@ -161,8 +164,8 @@ class EventStore:
         """
         if self.embedded:
             with self._writing:
+                self._checkpoint()
                 with self.engine.connect() as connection:
-                    connection.exec_driver_sql("CHECKPOINT")
                     number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
                 yield number
             return
@@ -251,8 +254,22 @@ class EventStore:
     def checkpoint(self) -> None:
         """Put everything into the database file itself, so that no log is needed to open it."""
         if self.embedded:
-            with self._writing, self.engine.connect() as connection:
-                connection.exec_driver_sql("CHECKPOINT")
+            with self._writing:
+                self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """In this process's turn. Now and then DuckDB sees another transaction write, though none is; soon it does not."""
+        deadline = time.monotonic() + _CHECKPOINT_WAIT
+        while True:
+            try:
+                with self.engine.connect() as connection:
+                    connection.exec_driver_sql("CHECKPOINT")
+            except sa.exc.DBAPIError as error:
+                if "other write transactions active" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def close(self) -> None:
         self.engine.dispose()
