@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from app.cli_keys import key_cli, user_named
+from app.cli_visitors import visitor_cli
 from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
 from app.security import hash_password, random_password
@@ -33,6 +34,7 @@ cli = typer.Typer(
 user_cli = typer.Typer(help="Look after users.", no_args_is_help=True)
 cli.add_typer(user_cli, name="user")
 cli.add_typer(key_cli, name="key")
+cli.add_typer(visitor_cli, name="visitor")
 console = Console(highlight=False)
 
 
