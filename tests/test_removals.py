@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -54,15 +55,27 @@ NOTHING = {
 LATER = view(B, "2026-11-12 10:00:00", "/later")
 
 
-@pytest.fixture
-def lazy(
-    store: str, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Server]:
-    """A server for which every website is large, and whose background work waits until it is called for."""
-    monkeypatch.setattr(erasure, "_AT_ONCE", 0)
-    monkeypatch.setattr(removals.Removing, "_run", lambda self: None)
-    with running(make_settings(store)) as started:
+@contextmanager
+def idle(settings: Settings) -> Iterator[Server]:
+    """A server whose background work waits until it is called for."""
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(removals.Removing, "_run", lambda self: None)
+            started = stack.enter_context(running(settings))
         yield started
+
+
+@pytest.fixture(scope="module")
+def lazy_server(store: str, make_settings: Callable[..., Settings]) -> Iterator[Server]:
+    with idle(make_settings(store)) as started:
+        yield started
+
+
+@pytest.fixture
+def lazy(lazy_server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The same, and every website is a large one."""
+    monkeypatch.setattr(erasure, "_AT_ONCE", 0)
+    return lazy_server
 
 
 def rows(server: Server, website_id: str) -> int:
@@ -129,14 +142,9 @@ def test_reports_that_ignore_a_reset_do_not_count_what_it_is_removing(lazy: Serv
     website_id = filled(lazy)
     body = {
         "websiteId": website_id,
-        "type": "revenue",
-        "filters": {},
-        "parameters": {
-            "startDate": "2026-11-01T00:00:00Z",
-            "endDate": "2026-11-30T00:00:00Z",
-            "timezone": "UTC",
-            "currency": "EUR",
-        },
+        "dateRange": {"startDate": "2026-11-01T00:00:00Z", "endDate": "2026-11-30T00:00:00Z"},
+        "timezone": "UTC",
+        "currency": "EUR",
     }
 
     def total() -> Any:
@@ -326,13 +334,11 @@ def test_the_thread_does_what_is_left_from_before(
     store: str, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = make_settings(store)
-    with monkeypatch.context() as patched:
+    with monkeypatch.context() as patched, idle(settings) as server:
         patched.setattr(erasure, "_AT_ONCE", 0)
-        patched.setattr(removals.Removing, "_run", lambda self: None)
-        with running(settings) as server:
-            website_id = filled(server)
-            server.graphql(RESET, {"id": website_id})
-            assert rows(server, website_id) == ROWS
+        website_id = filled(server)
+        server.graphql(RESET, {"id": website_id})
+        assert rows(server, website_id) == ROWS
     with running(settings) as server:
         deadline = time.monotonic() + 30
         while (found := removal(server, website_id))["finishedAt"] is None:
