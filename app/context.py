@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -169,6 +169,9 @@ class Runtime:
         self.logged_in: Callable[[str], None] = lambda outcome: None  # called with `succeeded` or `refused`
         self.on_website_change: list[Callable[[UUID], None]] = []
         self.on_key_change: list[Callable[[], None]] = []
+        self.on_removal: list[Callable[[], None]] = []
+        self.on_room: list[Callable[[UUID], None]] = []
+        self.on_erasure: list[Callable[[UUID, Collection[UUID] | None, str], None]] = []
         # Reading has workers of its own, and they step back, so that a slow dashboard does not delay collecting.
         self._readers = ThreadPoolExecutor(
             settings.read_threads, thread_name_prefix="read", initializer=step_back
@@ -236,6 +239,26 @@ class Runtime:
         """Tell whoever remembers what an API key may do that one is gone."""
         for forget in self.on_key_change:
             forget()
+
+    def removal_asked(self) -> None:
+        """Tell whoever removes in the background that there is something to do."""
+        for tell in self.on_removal:
+            tell()
+
+    def make_room(self, website_id: UUID) -> None:
+        """Have the space used again, in the background, that rows of a website took."""
+        for tell in self.on_room:
+            tell(website_id)
+
+    def erased(
+        self, website_id: UUID, session_ids: Collection[UUID] | None = None, distinct_id: str = ""
+    ) -> None:
+        """Have what lies outside of the event store forgotten too: of a website, or of these sessions or this visitor.
+
+        Raises Unavailable when that is not possible now.
+        """
+        for forget in self.on_erasure:
+            forget(website_id, session_ids, distinct_id)
 
     def key_used(self, api_key_id: UUID, at: dt.datetime) -> None:
         """Remember when an API key was used: in a transaction of its own, so that a question holds no lock for it."""

@@ -20,13 +20,15 @@ from app.folding import fold_json
 from app.listen import Listener, notify
 from app.sql import insert_json
 from app.stored import Stored, stored
-from app.tables import DATA_TABLES, WEBSITE_TABLES, applied_batch, event, metadata, visit_part
+from app.tables import DATA_TABLES, applied_batch, event, metadata
 from app.watchdog import WATCHDOG
 from app.work import WORK
 
 log = logging.getLogger("dashi.db")
 
 DEFAULT_TIMEOUT = 30.0
+# Seconds that a checkpoint may be kept from beginning.
+_CHECKPOINT_WAIT = 5.0
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
@@ -35,6 +37,7 @@ _TIDYING = 7_244_312
 # The name under which a copy is attached, and seconds after which it is asked whether it is still wanted.
 _COPY = "dashi_copy"
 _LOOK = 0.05
+_REMOVING = 7_244_313
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
 
@@ -63,14 +66,20 @@ class EventStore:
         self.statement_timeout = statement_timeout  # seconds; PostgreSQL's engine knows it by itself
         self.wait_until_fresh: Callable[[], None] = lambda: None
         self.observed: Callable[[float], None] = lambda seconds: None  # called with how long a statement took
-        # The same, and for what is being accepted at this moment.
-        self.wait_until_settled: Callable[[], None] = lambda: self.wait_until_fresh()
+        # The same, and for what is being accepted at this moment: whether it is all there.
+        self.wait_until_settled: Callable[[], bool] = self._settled
+        # Whether rows of some writes are being removed, and those of later ones of the same website are not.
+        self.is_removing: Callable[[], bool] = lambda: False
         # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
         self._writing = threading.Lock()
         # Held by what needs or makes a file that is whole: no checkpoint while it is copied.
         self._whole = threading.Lock()
         self._heard: Callable[[Sequence[Stored]], None] | None = None
         self._listener: Listener | None = None
+
+    def _settled(self) -> bool:
+        self.wait_until_fresh()
+        return True
 
     def as_it_is(self) -> EventStore:
         """The same store for whoever needs not wait: what they ask about is known to be there."""
@@ -158,13 +167,40 @@ class EventStore:
             yield connection
 
     @contextmanager
+    def standing_still(self) -> Iterator[int]:
+        """The number of the last write, while no process writes.
+
+        It is in the store for good: after a crash, too, the writes that follow are numbered above it.
+        """
+        if self.embedded:
+            with self._whole, self._writing:
+                self._checkpoint()
+                with self.engine.connect() as connection:
+                    number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
+                yield number
+            return
+        with self.writing() as connection:
+            yield connection.execute(sa.select(_LAST_WRITE)).scalar_one()
+
+    @contextmanager
     def tidying(self) -> Iterator[bool]:
         """Whether no other process is tidying. If so, none begins to within the block."""
+        with self._alone(_TIDYING) as alone:
+            yield alone
+
+    @contextmanager
+    def removing(self) -> Iterator[bool]:
+        """The same for removing what is no longer wanted."""
+        with self._alone(_REMOVING) as alone:
+            yield alone
+
+    @contextmanager
+    def _alone(self, lock: int) -> Iterator[bool]:
         if self.embedded:
             yield True
             return
         with self.engine.begin() as connection:
-            yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_TIDYING))))
+            yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock))))
 
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
@@ -199,22 +235,14 @@ class EventStore:
                 connection.rollback()
         return True
 
-    def delete_website(self, website_id: UUID) -> None:
-        """Remove everything of a website, what was acknowledged a moment ago included."""
-        self.wait_until_settled()
-        with self._writing, self.engine.begin() as connection:
-            without_limit(connection)
-            for table in WEBSITE_TABLES:
-                if table is visit_part:
-                    # Folding takes its rows out and puts them back: what is put back meanwhile would stay.
-                    _take_turn(connection)
-                connection.execute(table.delete().where(table.c.website_id == website_id))
-            if not self.embedded:
-                notify(connection, [Stored(website_id)])
+    def tell(self, website_id: UUID) -> None:
+        """Have those who follow a website ask again: something else than new events has changed what they are told."""
+        told = [Stored(website_id)]
+        if not self.embedded:
+            with self.engine.begin() as connection:
+                notify(connection, told)
         if self._heard:
-            self._heard([Stored(website_id)])
-        # The journal makes good for events that a lost log held, but it knows of no deletions.
-        self.checkpoint()
+            self._heard(told)
 
     def follow(self, heard: Callable[[Sequence[Stored]], None], lost: Callable[[], None]) -> None:
         """Have `heard` called, in some thread, with all that is stored from now on, by other processes too.
@@ -244,11 +272,25 @@ class EventStore:
         if not self._whole.acquire(blocking=wait):
             return False
         try:
-            with self._writing, self.engine.connect() as connection:
-                connection.exec_driver_sql("CHECKPOINT")
+            with self._writing:
+                self._checkpoint()
         finally:
             self._whole.release()
         return True
+
+    def _checkpoint(self) -> None:
+        """In this process's turn. Now and then DuckDB sees another transaction write, though none is; soon it does not."""
+        deadline = time.monotonic() + _CHECKPOINT_WAIT
+        while True:
+            try:
+                with self.engine.connect() as connection:
+                    connection.exec_driver_sql("CHECKPOINT")
+            except sa.exc.DBAPIError as error:
+                if "other write transactions active" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
+            else:
+                return
 
     def copy_to(self, file: Path, wanted: Callable[[], bool] = lambda: True) -> None:
         """Copy an embedded store, as it is at one moment, to a new file. Others read and write meanwhile.

@@ -20,7 +20,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import auth, gauges, logs, migrations, scrape
+from app import auth, gauges, logs, migrations, removals, scrape
 from app.context import SYSTEM, Ctx, Runtime
 from app.control import Control
 from app.db import EventStore
@@ -31,6 +31,7 @@ from app.ingest.collect import Collector
 from app.ingest.journal import open_journals
 from app.live.hub import Live
 from app.metrics import Metrics
+from app.removals import Removing
 from app.request_log import RequestLog
 from app.scrape import Workers
 from app.security import Keys, load_app_secret
@@ -56,6 +57,7 @@ class Services:
     tidy: Tidy
     control: Control | None
     workers: Workers
+    removing: Removing
 
 
 def open_accounts(settings: Settings) -> sessionmaker[Session]:
@@ -108,7 +110,8 @@ def open_services(settings: Settings) -> Services:
     gauges.watch_tidying(metrics, tidy)
     gauges.tell_versions(metrics, runtime.events)
     workers = Workers(metrics, journal.file, settings.workers > 1)
-    return Services(runtime, collector, metrics, live, tidy, control, workers)
+    runtime.events.is_removing = lambda: removals.is_under_way(runtime)
+    return Services(runtime, collector, metrics, live, tidy, control, workers, Removing(runtime))
 
 
 def close_services(services: Services) -> None:
@@ -117,6 +120,7 @@ def close_services(services: Services) -> None:
         services.control.close()
     services.workers.close()
     services.tidy.close()
+    services.removing.close()
     services.collector.close()
     services.runtime.close()
 

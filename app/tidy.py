@@ -132,6 +132,10 @@ class _Tidying:
         """The number of rows of each transaction."""
         for step in (folding, *sorting) if self._folds else sorting:
             while not self._ends(0) and (found := self._next(step)):
+                # Asked once it is known what is to be folded: what is removed from now on are these parts too, or none of
+                # them. Before, a part could become one with another that is to stay.
+                if step.number == _FOLD and self._store.is_removing():
+                    break
                 yield from self._do(step, *found)
 
     def _ends(self, rest: float) -> bool:

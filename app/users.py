@@ -144,11 +144,8 @@ def delete(ctx: Ctx, user_id: UUID) -> User:
         raise Invalid("You cannot delete yourself.", field="id")
     _keep_an_admin(ctx, found)
     owned = ctx.db.scalars(sa.select(Website.website_id).where(Website.user_id == user_id)).all()
-    # All events first: the first row that goes locks the accounts database, and removing events takes its time.
     for website_id in owned:
-        ctx.events.delete_website(website_id)
-    for website_id in owned:
-        websites.forget(ctx, access.delete_website(ctx, website_id))
+        websites.delete(ctx, website_id)
     for team in ctx.db.scalars(sa.select(Team).where(Team.team_id.in_(owned_teams(user_id)))).all():
         ctx.db.delete(team)
     ctx.db.flush()

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from sqlalchemy.sql.expression import ColumnElement
 
-from app import access, rules, shares
+from app import access, removals, retention, rules, shares
 from app.context import Ctx
 from app.errors import Conflict, Denied, Invalid
 from app.keep import KEEP, Keep
@@ -130,23 +130,30 @@ def create(
     allowed_hosts: Sequence[str] = (),
     excluded_hosts: Sequence[str] = (),
     excluded_addresses: Sequence[str] = (),
+    retention_days: int | None = None,
 ) -> Website:
     """A new website of the asking user, or of a team; which hits it takes is told in `app.rules`.
 
-    Raises Denied without the permission, Invalid for a bad name or domain or an entry of the lists that is none,
-    Conflict for an id or a share slug in use.
+    Raises Denied without the permission, Invalid for a bad name, domain or number of days or an entry of the lists that is
+    none, Conflict for an id or a share slug in use.
     """
     creator = access.create_website(ctx, team_id)
     _check(name, domain)
     taken = _checked_rules(allowed_hosts, excluded_hosts, excluded_addresses)
-    if website_id is not None and ctx.db.get(Website, website_id) is not None:
-        raise Conflict("That website ID is already taken.", field="id")
+    retention.check_days(retention_days)
+    removed_upto = None
+    if website_id is not None:
+        if ctx.db.get(Website, website_id) is not None:
+            raise Conflict("That website ID is already taken.", field="id")
+        removed_upto = removals.before_creating(ctx.runtime, website_id)
     website = Website(
         website_id=website_id or uuid4(),
         name=name,
         domain=domain,
         user_id=None if team_id else creator.user_id,
         team_id=team_id,
+        retention_days=retention_days,
+        removed_upto=removed_upto,
         created_by=creator.user_id,
         created_at=ctx.now,
         updated_at=ctx.now,
@@ -170,9 +177,11 @@ def update(
     allowed_hosts: Sequence[str] | Keep = KEEP,
     excluded_hosts: Sequence[str] | Keep = KEEP,
     excluded_addresses: Sequence[str] | Keep = KEEP,
+    retention_days: int | Keep | None = KEEP,
 ) -> Website:
-    """Change what is given. `share_slug` None ends the share that REST shows; which hits are taken changes at once in
-    this process.
+    """Change what is given. `share_slug` None ends the share that REST shows, `retention_days` None keeps everything.
+
+    Which hits are taken changes at once in this process.
 
     Raises as `access.update_website`; Invalid for a bad value, Conflict for a slug in use.
     """
@@ -191,6 +200,12 @@ def update(
             ctx.db.flush()
         if share_slug is not None:
             shares.add(ctx, website, share_slug, is_default=True)
+    if not isinstance(retention_days, Keep) and retention_days != website.retention_days:
+        retention.check_days(retention_days)
+        # What was too old until now is gone or about to go, and does not come back.
+        website.kept_since = retention.kept_since(website, ctx.now)
+        website.retention_days = retention_days
+        ctx.after_commit.append(ctx.runtime.removal_asked)
     ctx.db.flush()
     ctx.after_commit.append(lambda: ctx.runtime.website_changed(website_id))
     return website
@@ -221,35 +236,20 @@ def transfer(
 
 
 def delete(ctx: Ctx, website_id: UUID) -> Website:
-    """Remove a website with everything that was collected for it; answers what it was."""
+    """Remove a website with everything that was collected for it; answers what it was.
+
+    What is much goes in the background: see `app.removals`.
+    """
     website = access.delete_website(ctx, website_id)
-    # The events first: the accounts database is not to be locked while they go.
-    ctx.events.delete_website(website_id)
-    return forget(ctx, website)
-
-
-def forget(ctx: Ctx, website: Website) -> Website:
-    """Remove the row of a website whose events are gone and which the actor may delete."""
-    website_id = website.website_id
     ctx.db.delete(website)
+    removals.of_deleted(ctx, website_id)
     ctx.db.flush()
-
-    def finish() -> None:
-        ctx.runtime.website_changed(website_id)
-        # What was accepted between the first removal and the moment collecting forgot the website.
-        ctx.events.delete_website(website_id)
-
-    ctx.after_commit.append(finish)
     return website
 
 
 def reset(ctx: Ctx, website_id: UUID) -> Website:
-    """Remove everything collected for a website and count from now on."""
-    website = access.update_website(ctx, website_id)
-    ctx.events.delete_website(website_id)
-    website.reset_at = website.updated_at = ctx.now
-    ctx.db.flush()
-    return website
+    """Remove everything collected for a website and count from now on. What is much goes in the background."""
+    return removals.reset(ctx, website_id)
 
 
 def _check(name: str, domain: str) -> None:

@@ -145,6 +145,9 @@ class CreateWebsiteInput:
     allowed_hosts: list[str] = strawberry.field(default_factory=list, description=_ALLOWED_HOSTS)
     excluded_hosts: list[str] = strawberry.field(default_factory=list, description=_EXCLUDED_HOSTS)
     excluded_addresses: list[str] = strawberry.field(default_factory=list, description=_EXCLUDED_ADDRESSES)
+    retention_days: int | None = strawberry.field(
+        default=None, description="Days that events are kept, 1 to 36500; for ever if absent."
+    )
 
     def checked(self) -> CreateWebsiteInput:
         """Itself. Raises Invalid for what REST lets pass for old clients' sake: empty texts, a slug easy to guess."""
@@ -174,6 +177,11 @@ class UpdateWebsiteInput:
     allowed_hosts: list[str] | None = strawberry.field(default=_UNSET, description=_ALLOWED_HOSTS)
     excluded_hosts: list[str] | None = strawberry.field(default=_UNSET, description=_EXCLUDED_HOSTS)
     excluded_addresses: list[str] | None = strawberry.field(default=_UNSET, description=_EXCLUDED_ADDRESSES)
+    retention_days: int | None = strawberry.field(
+        default=_UNSET,
+        description="Days that events are kept, 1 to 36500; null: for ever. What is older counts nowhere from now on, is "
+        "removed soon, and does not come back when more days are kept later.",
+    )
 
 
 class TrackType(StrEnum):

@@ -29,6 +29,7 @@ from graphql_schema.shares import ShareMutations
 from graphql_schema.teams import TeamMutations
 from graphql_schema.types import entity_id, resolved, website_id
 from graphql_schema.users import User, UserMutations
+from graphql_schema.visitors import VisitorMutations
 from graphql_schema.website import Website
 
 _WebsiteId = Annotated[strawberry.ID, strawberry.argument(description="The website's id, a UUID.")]
@@ -70,7 +71,13 @@ class TrackResult:
 
 @strawberry.type(description="What can be changed.")
 class Mutation(
-    UserMutations, TeamMutations, ShareMutations, ApiKeyMutations, SegmentMutations, SavedReportMutations
+    UserMutations,
+    TeamMutations,
+    ShareMutations,
+    ApiKeyMutations,
+    SegmentMutations,
+    SavedReportMutations,
+    VisitorMutations,
 ):
     @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
@@ -106,6 +113,7 @@ class Mutation(
                 allowed_hosts=given.allowed_hosts,
                 excluded_hosts=given.excluded_hosts,
                 excluded_addresses=given.excluded_addresses,
+                retention_days=given.retention_days,
             )
             return Website.of(ctx, row)
 
@@ -128,12 +136,16 @@ class Mutation(
                 allowed_hosts=keep_or_list(input.allowed_hosts, "allowedHosts"),
                 excluded_hosts=keep_or_list(input.excluded_hosts, "excludedHosts"),
                 excluded_addresses=keep_or_list(input.excluded_addresses, "excludedAddresses"),
+                retention_days=KEEP if input.retention_days is strawberry.UNSET else input.retention_days,
             )
             return Website.of(ctx, row)
 
         return await info.context.run(verb)
 
-    @resolved("Delete a website and everything collected for it. Answers what it was.")
+    @resolved(
+        "Delete a website and everything collected for it. Answers what it was, at once; what is much goes in the "
+        "background, see `removal`."
+    )
     async def delete_website(self, info: Info, id: _WebsiteId) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.delete(ctx, website_id(id))))
 
@@ -158,7 +170,10 @@ class Mutation(
 
         return await info.context.run(verb)
 
-    @resolved("Remove everything collected for a website and count from now on.")
+    @resolved(
+        "Remove everything collected for a website and count from now on. It counts nowhere once this is answered; what "
+        "is much goes in the background, see `removal`."
+    )
     async def reset_website(self, info: Info, id: _WebsiteId) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.reset(ctx, website_id(id))))
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import strawberry
 
-from app import models, saved_reports, segments, shares
+from app import models, removals, saved_reports, segments, shares
 from app.context import Actor, Ctx
 from app.paging import Page, Window
 from app.segments import SegmentType
@@ -26,6 +26,7 @@ from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.metering import meter_of
 from graphql_schema.people import Person
 from graphql_schema.realtime import Realtime
+from graphql_schema.removals import Removal
 from graphql_schema.saved_reports import SavedReport, SearchReports, report_page
 from graphql_schema.scoped import Asked
 from graphql_schema.segments import Segment
@@ -59,6 +60,9 @@ class Website:
     reset_at: dt.datetime | None = strawberry.field(
         description="When its events were last removed; nothing before it is counted."
     )
+    retention_days: int | None = strawberry.field(
+        description="Days that its events are kept; null if they are kept for ever."
+    )
     share_id: str | None = strawberry.field(
         description="Slug of the link that lets anyone read this website's figures; null if there is none."
     )
@@ -89,6 +93,7 @@ class Website:
             created_at=row.created_at,
             updated_at=row.updated_at,
             reset_at=row.reset_at,
+            retention_days=row.retention_days,
             share_id=shares.shown_slug(ctx, row),
             allowed_hosts=None if shared else row.allowed_hosts,
             excluded_hosts=None if shared else row.excluded_hosts,
@@ -120,6 +125,17 @@ class Website:
     async def shares(self, info: Info) -> list[ShareLink] | None:
         def verb(ctx: Ctx) -> list[ShareLink]:
             return [ShareLink.of(ctx, row) for row in shares.listed(ctx, self.uuid)]
+
+        return await info.context.runtime.run(self.actor, verb)
+
+    @resolved(
+        "What was last removed of it by a reset, or with it, and how far that is; null if nothing was, and for those who "
+        "read through a share link."
+    )
+    async def removal(self, info: Info) -> Removal | None:
+        def verb(ctx: Ctx) -> Removal | None:
+            found = removals.latest(ctx, self.uuid)
+            return Removal.of(found) if found else None
 
         return await info.context.runtime.run(self.actor, verb)
 

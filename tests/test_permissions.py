@@ -124,6 +124,19 @@ def _of_a_website() -> Iterator[Verb]:
             ("DELETE", "/api/websites/{website}", None),
             _mutation('deleteWebsite(id: "{website}")'),
         )
+        visitor = 'websiteId: "{website}", sessionId: "{session}"'
+        yield Verb(
+            "export visitor",
+            target,
+            change,
+            graphql=f"{{ exportVisitor({visitor}) {{ sessionIds events {{ nodes {{ id }} }} }} }}",
+        )
+        yield Verb(
+            "delete visitor",
+            target,
+            change,
+            graphql=f"mutation {{ deleteVisitor({visitor}) {{ events }} }}",
+        )
         yield Verb(
             "create segment",
             target,

@@ -6,7 +6,7 @@ import asyncio
 import datetime as dt
 import threading
 import time
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +23,7 @@ from app.ingest.identity import Identity
 from app.ingest.journal import Journal, wait_for_others
 from app.ingest.payload import Hit, parse_hit
 from app.ingest.rows import Client, Rows, build_rows
+from app.ingest.scrub import scrub
 from app.ingest.senders import Sender, Senders
 from app.ingest.urls import host_of
 from app.ingest.writer import Writer
@@ -111,6 +112,7 @@ class Collector:
         self._bots_waiting = threading.BoundedSemaphore(_MOST_BOTS_WAITING)
         runtime.events.wait_until_fresh = self._catch_up
         runtime.events.wait_until_settled = self._settle
+        runtime.on_erasure.append(self._forget)
         journal.committed = metrics.commit_seconds.observe
         self._watch()
 
@@ -291,7 +293,7 @@ class Collector:
         if self.runtime.settings.workers > 1:
             wait_for_others(self.journal, _FRESH)
 
-    def _settle(self) -> None:
+    def _settle(self) -> bool:
         # A hit whose website was found a moment before that was forgotten may be on its way to the journal: within one
         # turn of the event loop it is there.
         if self._loop is not None and self._loop.is_running():
@@ -299,8 +301,24 @@ class Collector:
             self._loop.call_soon_threadsafe(turned.set)
             turned.wait(_LONGEST_TURN)
         # A batch of its own comes after all that waits to be written now.
-        self.journal.append(Rows()).result()
+        last = self.journal.append(Rows()).result()
         self._catch_up()
+        settled = self.writer.applied >= last and not any(writer.lag for writer in self._left_over)
+        if self.runtime.events.embedded:
+            return settled
+        # Whatever runs beside this process: a command knows nothing of the settings of a server.
+        return wait_for_others(self.journal, _FRESH) and settled
+
+    def _forget(self, website_id: UUID, session_ids: Collection[UUID] | None, distinct_id: str) -> None:
+        """Have no journal hold anything of these any more. Raises Unavailable when that is not possible now."""
+        mine = (self.writer, *self._left_over)
+        for writer in mine:
+            writer.drop_applied()
+        files = {writer.journal.file for writer in mine}
+        if not self.runtime.events.embedded:
+            files |= set(self.journal.file.parent.glob("journal-*.sqlite"))
+        for file in files:
+            scrub(file, website_id, session_ids, distinct_id)
 
     def _count(self, outcome: Outcome, body: Any) -> None:
         if isinstance(outcome, Dropped):

@@ -280,12 +280,13 @@ def _open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journ
     return mine, left
 
 
-def wait_for_others(mine: Journal, seconds: float) -> None:
-    """Wait until what the journals of other processes beside this one hold at this moment is applied.
+def wait_for_others(mine: Journal, seconds: float) -> bool:
+    """Wait until what the journals of other processes beside this one hold at this moment is applied: whether it is.
 
     For stores that many processes share: there a journal forgets what is applied.
     """
     deadline = time.monotonic() + seconds
+    applied = True
     for file in mine.file.parent.glob("journal-*.sqlite"):
         if file != mine.file:
             with (
@@ -293,16 +294,18 @@ def wait_for_others(mine: Journal, seconds: float) -> None:
                 suppress(sqlite3.OperationalError),
                 closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection,
             ):
-                _wait_until_applied(connection, deadline)
+                applied = _wait_until_applied(connection, deadline) and applied
+    return applied
 
 
-def _wait_until_applied(journal: sqlite3.Connection, deadline: float) -> None:
+def _wait_until_applied(journal: sqlite3.Connection, deadline: float) -> bool:
     target = journal.execute("SELECT max(number) FROM batch").fetchone()[0]
     waiting = "SELECT 1 FROM batch WHERE number <= ? LIMIT 1"
-    while (
-        target is not None and time.monotonic() < deadline and journal.execute(waiting, (target,)).fetchone()
-    ):
+    while target is not None and journal.execute(waiting, (target,)).fetchone():
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.01)
+    return True
 
 
 def _journal_files(directory: Path) -> Iterator[Path]:

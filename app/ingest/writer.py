@@ -12,6 +12,7 @@ import orjson
 import sqlalchemy as sa
 
 from app.db import EventStore
+from app.errors import Unavailable
 from app.ingest.journal import TABLES, Batch, Journal
 from app.metrics import Metrics
 
@@ -76,6 +77,15 @@ class Writer:
         """How long the oldest batch has waited at the most, as far as this process knows; 0 if none waits."""
         since = self._behind
         return time.monotonic() - since if since is not None and self.lag else 0.0
+
+    def drop_applied(self) -> None:
+        """Have the journal forget what is applied. Raises Unavailable if it cannot."""
+        upto = self.applied
+        try:
+            self.events.checkpoint()
+            self.journal.drop(upto)
+        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+            raise Unavailable("The journal cannot forget what is applied at the moment") from error
 
     def close(self, timeout: float = 5.0) -> None:
         """Apply what is left as far as the store allows, then stop. What remains waits in the journal."""
