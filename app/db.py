@@ -13,9 +13,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, Row
 
+from app.engines import open_duckdb
 from app.errors import Invalid, Unavailable
 from app.folding import fold_json
+from app.gate import Gate
 from app.listen import Listener, notify
+from app.outage import outage
 from app.sql import insert_json
 from app.stored import Stored, stored
 from app.tables import DATA_TABLES, WEBSITE_TABLES, applied_batch, event, metadata, visit_part
@@ -50,6 +53,11 @@ def _take_turn(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITING)))
 
 
+def _mark_of(connection: sa.Connection, journal_id: UUID) -> int:
+    last = sa.select(sa.func.max(applied_batch.c.batch)).where(applied_batch.c.journal_id == journal_id)
+    return connection.execute(last).scalar() or 0
+
+
 class EventStore:
     """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them."""
 
@@ -61,6 +69,7 @@ class EventStore:
         self.wait_until_settled: Callable[[], None] = lambda: self.wait_until_fresh()
         # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
         self._writing = threading.Lock()
+        self._gate = Gate("The event store")
         self._heard: Callable[[Sequence[Stored]], None] | None = None
         self._listener: Listener | None = None
 
@@ -86,15 +95,11 @@ class EventStore:
         if work := WORK.get():
             work.questions.append(statement.params(values) if values else statement)
         try:
-            with self._asking() as connection, self._within_time(connection):
+            with self._gate.passed(), self._asking() as connection, self._within_time(connection):
                 return list(connection.execute(statement, values).all())
         except sa.exc.DataError as error:
             log.warning("a value that the event store cannot work with", exc_info=error)
             raise Invalid("The event store cannot work with a value of this question") from error
-        except sa.exc.OperationalError as error:
-            if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
-                raise self._too_slow() from error
-            raise Unavailable("The event store does not answer") from error
 
     def _asking(self) -> sa.Connection:
         """A connection for one statement, which is a transaction by itself: beginning one and ending it is work too."""
@@ -102,9 +107,17 @@ class EventStore:
 
     @contextmanager
     def _within_time(self, connection: sa.Connection) -> Iterator[None]:
-        """Interrupt the statement of the block at the time limit: DuckDB has none of its own. Raises Unavailable."""
+        """The statement of the block ends at the time limit: DuckDB, which has none of its own, is interrupted.
+
+        Raises Unavailable.
+        """
         if not self.embedded:
-            yield
+            try:
+                yield
+            except sa.exc.OperationalError as error:
+                if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
+                    raise self._too_slow() from error
+                raise
             return
         driver: Any = connection.connection.driver_connection
         with WATCHDOG.limit(self.statement_timeout, driver.interrupt) as watch:
@@ -121,17 +134,14 @@ class EventStore:
         )
 
     def ping(self) -> None:
-        """Raise whatever keeps the store from answering."""
-        with self.engine.connect() as connection:
+        """Raise Unavailable if the store does not answer."""
+        with self.connected() as connection:
             connection.execute(sa.select(1))
 
     def applied(self, journal_id: UUID) -> int:
         """Number of the last batch of this journal that is in the store, 0 if none."""
-        with self.engine.connect() as connection:
-            last = sa.select(sa.func.max(applied_batch.c.batch)).where(
-                applied_batch.c.journal_id == journal_id
-            )
-            return connection.execute(last).scalar() or 0
+        with self.connected() as connection:
+            return _mark_of(connection, journal_id)
 
     def last_write(self) -> int:
         """The number of the last write. It is in the store with all before it, and whatever comes is numbered above."""
@@ -141,7 +151,7 @@ class EventStore:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction that writes, in this process's turn and among all processes. Whoever waits for it waits."""
-        with self._writing, self.engine.begin() as connection:
+        with self._writing, self._gate.passed(), self.engine.begin() as connection:
             without_limit(connection)
             _take_turn(connection)
             yield connection
@@ -152,12 +162,18 @@ class EventStore:
         if self.embedded:
             yield True
             return
-        with self.engine.begin() as connection:
+        with self._gate.passed(), self.engine.begin() as connection:
             yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_TIDYING))))
 
-    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
-        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
+    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
+        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write.
+
+        Answers the mark. If it was not `after`, nothing is inserted: whoever is cut off while a transaction ends does
+        not learn whether it did, and asking before its turn would be too early to know.
+        """
         with self.writing() as connection:
+            if after is not None and (there := _mark_of(connection, journal_id)) != after:
+                return there
             number = connection.execute(sa.select(_LAST_WRITE)).scalar_one() + 1
             for table in DATA_TABLES:
                 if text := rows.get(table.name):
@@ -174,15 +190,14 @@ class EventStore:
                 notify(connection, told)
         if self._heard and told:
             self._heard(told)
+        return batch
 
     def accepts(self, table: str, row: str) -> bool:
-        """Whether the store would take this one row (JSON object); nothing is kept."""
-        with self._writing, self.engine.connect() as connection:
+        """Whether the store would take this one row (JSON object); nothing is kept. Raises Unavailable if it is down."""
+        with self._writing, self.connected() as connection:
             try:
                 connection.execute(insert_json(metadata.tables[table]), {"rows": f"[{row}]", "stored_in": 0})
-            except sa.exc.DBAPIError as error:
-                if error.connection_invalidated:
-                    raise
+            except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError):
                 return False
             finally:
                 connection.rollback()
@@ -191,7 +206,7 @@ class EventStore:
     def delete_website(self, website_id: UUID) -> None:
         """Remove everything of a website, what was acknowledged a moment ago included."""
         self.wait_until_settled()
-        with self._writing, self.engine.begin() as connection:
+        with self._writing, self._gate.passed(), self.engine.begin() as connection:
             without_limit(connection)
             for table in WEBSITE_TABLES:
                 if table is visit_part:
@@ -225,8 +240,34 @@ class EventStore:
     def checkpoint(self) -> None:
         """Put everything into the database file itself, so that no log is needed to open it."""
         if self.embedded:
-            with self._writing, self.engine.connect() as connection:
+            with self._writing, self.connected() as connection:
                 connection.exec_driver_sql("CHECKPOINT")
+
+    @contextmanager
+    def connected(self) -> Iterator[sa.Connection]:
+        """A connection. Raises Unavailable when the store is down."""
+        with self._gate.passed(), self.engine.connect() as connection:
+            yield connection
+
+    def reopen(self) -> None:
+        """Open the store anew if only that helps: DuckDB after it could not write its own file.
+
+        What it had acknowledged is in its log then, or in the journal. Raises Unavailable when it cannot be opened yet.
+        """
+        if not self._gate.shut:
+            return
+        with self._writing:
+            self._gate.wait_until_empty()
+            self.engine.dispose()
+            try:
+                open_duckdb(self.engine)
+            except Exception as error:
+                log.warning("the event store cannot be opened anew yet: %s", error)
+                raise outage(error, "The event store") or Unavailable(
+                    "The event store cannot be opened anew yet"
+                ) from error
+            self._gate.shut = False
+        log.warning("the event store was opened anew")
 
     def close(self) -> None:
         self.engine.dispose()

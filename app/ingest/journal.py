@@ -25,6 +25,7 @@ import orjson
 
 from app.errors import Unavailable
 from app.ingest.rows import Rows
+from app.outage import outage
 
 log = logging.getLogger("dashi.journal")
 
@@ -84,6 +85,7 @@ class Journal:
         self._wake = threading.Condition()
         self._waking: asyncio.AbstractEventLoop | None = None  # the loop that will do so in its next turn
         self._closing = False
+        self._said = ""  # why hits are refused, as it was logged
         self._thread = threading.Thread(target=self._commit_forever, name="journal", daemon=True)
         self._thread.start()
 
@@ -201,8 +203,15 @@ class Journal:
             try:
                 self._commit(entries)
             except Exception as error:
-                log.warning("the journal cannot be written", exc_info=error)
-                self._refuse(entries, Unavailable(f"The journal cannot be written ({type(error).__name__})"))
+                told = outage(error, "The journal") or Unavailable("The journal cannot be written")
+                if self._said != told.message:
+                    log.warning("hits are refused: %s (%s)", told.message, error)
+                    self._said = told.message
+                self._refuse(entries, told)
+            else:
+                if self._said:
+                    log.warning("hits are taken again")
+                    self._said = ""
 
     def _next_entries(self) -> list[_Entry]:
         """What waits now; empty when closing and nothing waits."""
