@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Unavailable
 from app.listen import PATIENCE
-from app.outage import no_room
+from app.outage import invalidated, no_room
 from app.priority import step_back
 from app.settings import Settings
 from app.work import WORK
@@ -170,7 +170,7 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
-    return sa.create_engine(
+    engine = sa.create_engine(
         f"duckdb:///{file}",
         connect_args={"config": config},
         pool_size=settings.read_threads + 2,
@@ -178,6 +178,14 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
         hide_parameters=True,
         skip_autocommit_rollback=True,
     )
+    sa_event.listen(engine, "handle_error", _hang_up_if_invalidated)
+    return engine
+
+
+def _hang_up_if_invalidated(context: sa.engine.ExceptionContext) -> None:
+    """A connection to a database that is invalidated cannot even roll back."""
+    if invalidated(context.original_exception):
+        context.is_disconnect = True
 
 
 def _open_duckdb(engine: Engine, file: Path) -> None:
