@@ -25,6 +25,7 @@ import orjson
 
 from app.errors import Unavailable
 from app.ingest.rows import Rows
+from app.ingest.salvage import damaged, legible, salvage, set_aside_tail
 from app.outage import outage
 
 log = logging.getLogger("dashi.journal")
@@ -74,6 +75,7 @@ class Journal:
         self.file = file
         self.max_bytes = max_bytes
         self._lock_file = _hold(file.with_suffix(".lock"))
+        self._look_over()
         self._writing = self._connect()
         self._reading = self._connect()
         self._reading_lock = threading.Lock()
@@ -184,9 +186,30 @@ class Journal:
         self._reading.close()
         os.close(self._lock_file)
 
+    def _look_over(self) -> None:
+        """Set aside what cannot be read, so that the rest can."""
+        if not self.file.exists():
+            return
+        try:
+            with closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+                set_aside_tail(self.file, connection)
+                [found] = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if found != "ok":
+                    raise sqlite3.DatabaseError(f"malformed: {found}")
+                connection.execute("SELECT id FROM journal").fetchone()
+                connection.execute(_BYTES).fetchone()
+        except sqlite3.Error as error:
+            if "no such table" in str(error):
+                return  # the process that made it died before it made the tables
+            if not damaged(error):
+                raise Unavailable(f"{self.file} cannot be opened: {error}") from error
+            salvage(self.file, _SCHEMA, os.pread(self._lock_file, 36, 0).decode("ascii", "replace"))
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.text_factory = legible
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(_SCHEMA)
         return connection
@@ -196,6 +219,8 @@ class Journal:
         if row is None:
             row = (str(uuid4()),)
             self._writing.execute("INSERT INTO journal VALUES (?)", row)
+        # Should the journal be damaged, this says whose the batches are that can be read.
+        os.pwrite(self._lock_file, row[0].encode(), 0)
         return UUID(row[0])
 
     def _commit_forever(self) -> None:

@@ -32,6 +32,7 @@ _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 # An embedded store puts its log into the database file after so many bytes or so many idle seconds.
 _CHECKPOINT_BYTES: Final = 64 << 20
 _CHECKPOINT_IDLE: Final = 20.0
+_ILLEGIBLE: Final = "damaged in the journal"
 
 
 class Writer:
@@ -145,7 +146,8 @@ class Writer:
         except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError) as error:
             # Either the store is not itself (then this raises again) or it refuses some rows: find and keep those.
             self.events.ping()
-            log.warning("the event store refuses some rows", exc_info=error)
+            # What the engine says of it may hold the rows themselves, which are visitors' data.
+            log.warning("the event store refuses some rows (%s), they are kept aside", type(error).__name__)
             mark = self.events.apply(self.journal.id, last, self._accepted_only(batches), self.applied)
         # A mark that is not where it was: the last time was cut off after it had come about, or, of a store whose log
         # was lost, before.
@@ -172,7 +174,7 @@ class Writer:
     def _accepted_only(self, batches: list[Batch]) -> dict[str, str]:
         accepted: dict[str, str] = {}
         refused: list[tuple[str, str, str]] = []
-        for table, text in _joined(batches).items():
+        for table, text in _joined(_legible(batches, refused)).items():
             good = []
             for row in orjson.loads(text):
                 one = orjson.dumps(row).decode()
@@ -182,7 +184,7 @@ class Writer:
                     refused.append((table, one, "refused by the event store"))
             if good:
                 accepted[table] = f"[{','.join(good)}]"
-        if refused and not accepted:
+        if any(reason != _ILLEGIBLE for *_, reason in refused) and not accepted:
             # A store that takes nothing at all is broken rather than offended by the data.
             raise RuntimeError("the event store accepts no row of a batch")
         self.journal.reject(refused)
@@ -205,6 +207,21 @@ class Writer:
         with self._progress:
             self.problem = text
             self._progress.notify_all()
+
+
+def _legible(batches: list[Batch], refused: list[tuple[str, str, str]]) -> list[Batch]:
+    """The batches without what is no JSON, which goes to `refused`: damage that SQLite does not see."""
+    legible = []
+    for batch in batches:
+        rows = dict(batch.rows)
+        for table, text in batch.rows.items():
+            try:
+                orjson.loads(f"[{text}]")
+            except orjson.JSONDecodeError:
+                refused.append((table, text, _ILLEGIBLE))
+                rows[table] = ""
+        legible.append(Batch(batch.number, rows, batch.size))
+    return legible
 
 
 def _joined(batches: list[Batch]) -> dict[str, str]:

@@ -39,7 +39,10 @@ def small_disk(path: Path, size: str) -> Iterator[Disk]:
     """Mount it. Where that is not allowed the test is skipped at a desk and fails in CI."""
     path.mkdir(parents=True)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path], capture_output=True, text=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", path],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if mounted.returncode:
         if os.environ.get("CI"):
