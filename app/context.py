@@ -28,6 +28,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.db import EventStore
 from app.errors import Conflict, Unavailable
 from app.models import ApiKey, Share, User, utc_now
+from app.outage import outage
 from app.priority import step_back
 from app.proxies import Proxies
 from app.security import Keys
@@ -194,8 +195,10 @@ class Runtime:
         except (sa.exc.IntegrityError, StaleDataError) as error:
             # Two requests at the same moment: what one looked up, the other has changed since.
             raise Conflict("This was changed by another request at the same moment") from error
-        except sa.exc.OperationalError as error:
-            raise Unavailable("The accounts store does not answer") from error
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            if told := outage(error, "The accounts store"):
+                raise told from error
+            raise
 
     def call(
         self, actor: Actor, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs
@@ -266,9 +269,10 @@ class Runtime:
         try:
             with self.accounts.begin() as session:
                 session.execute(sa.update(ApiKey).where(mine).values(last_used_at=at))
-        except sa.exc.OperationalError as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             # What it was used for is done, and not to be refused for want of a note.
-            log.warning("the use of an API key could not be noted", exc_info=error)
+            told = outage(error, "The accounts store")
+            log.warning("the use of an API key could not be noted", exc_info=None if told else error)
 
     def close(self) -> None:
         """End the workers and give the connections back."""

@@ -15,9 +15,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, Row
 
+from app.engines import open_duckdb
 from app.errors import Conflict, Invalid, Unavailable
 from app.folding import fold_json
+from app.gate import Gate
 from app.listen import Listener, notify
+from app.outage import outage
 from app.sql import insert_json
 from app.stored import Stored, stored
 from app.tables import DATA_TABLES, applied_batch, event, metadata
@@ -58,6 +61,11 @@ def _take_turn(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITING)))
 
 
+def _mark_of(connection: sa.Connection, journal_id: UUID) -> int:
+    last = sa.select(sa.func.max(applied_batch.c.batch)).where(applied_batch.c.journal_id == journal_id)
+    return connection.execute(last).scalar() or 0
+
+
 class EventStore:
     """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them."""
 
@@ -74,6 +82,7 @@ class EventStore:
         self._writing = threading.Lock()
         # Held by what needs or makes a file that is whole: no checkpoint while it is copied.
         self._whole = threading.Lock()
+        self._gate = Gate("The event store")
         self._heard: Callable[[Sequence[Stored]], None] | None = None
         self._listener: Listener | None = None
 
@@ -104,15 +113,11 @@ class EventStore:
             work.questions.append(statement.params(values) if values else statement)
         started = time.perf_counter()
         try:
-            with self._asking() as connection, self._within_time(connection):
+            with self._gate.passed(), self._asking() as connection, self._within_time(connection):
                 return list(connection.execute(statement, values).all())
         except sa.exc.DataError as error:
             log.warning("a value that the event store cannot work with", exc_info=error)
             raise Invalid("The event store cannot work with a value of this question") from error
-        except sa.exc.OperationalError as error:
-            if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
-                raise self._too_slow() from error
-            raise Unavailable("The event store does not answer") from error
         finally:
             self.observed(time.perf_counter() - started)
 
@@ -122,9 +127,17 @@ class EventStore:
 
     @contextmanager
     def _within_time(self, connection: sa.Connection) -> Iterator[None]:
-        """Interrupt the statement of the block at the time limit: DuckDB has none of its own. Raises Unavailable."""
+        """The statement of the block ends at the time limit: DuckDB, which has none of its own, is interrupted.
+
+        Raises Unavailable.
+        """
         if not self.embedded:
-            yield
+            try:
+                yield
+            except sa.exc.OperationalError as error:
+                if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
+                    raise self._too_slow() from error
+                raise
             return
         driver: Any = connection.connection.driver_connection
         with WATCHDOG.limit(self.statement_timeout, driver.interrupt) as watch:
@@ -141,17 +154,14 @@ class EventStore:
         )
 
     def ping(self) -> None:
-        """Raise whatever keeps the store from answering."""
-        with self.engine.connect() as connection:
+        """Raise Unavailable if the store does not answer."""
+        with self.connected() as connection:
             connection.execute(sa.select(1))
 
     def applied(self, journal_id: UUID) -> int:
         """Number of the last batch of this journal that is in the store, 0 if none."""
-        with self.engine.connect() as connection:
-            last = sa.select(sa.func.max(applied_batch.c.batch)).where(
-                applied_batch.c.journal_id == journal_id
-            )
-            return connection.execute(last).scalar() or 0
+        with self.connected() as connection:
+            return _mark_of(connection, journal_id)
 
     def last_write(self) -> int:
         """The number of the last write. It is in the store with all before it, and whatever comes is numbered above."""
@@ -161,7 +171,7 @@ class EventStore:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction that writes, in this process's turn and among all processes. Whoever waits for it waits."""
-        with self._writing, self.engine.begin() as connection:
+        with self._writing, self._gate.passed(), self.engine.begin() as connection:
             without_limit(connection)
             _take_turn(connection)
             yield connection
@@ -175,7 +185,7 @@ class EventStore:
         if self.embedded:
             with self._whole, self._writing:
                 self._checkpoint()
-                with self.engine.connect() as connection:
+                with self.connected() as connection:
                     number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
                 yield number
             return
@@ -199,12 +209,18 @@ class EventStore:
         if self.embedded:
             yield True
             return
-        with self.engine.begin() as connection:
+        with self._gate.passed(), self.engine.begin() as connection:
             yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock))))
 
-    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
-        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
+    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
+        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write.
+
+        Answers the mark. If it was not `after`, nothing is inserted: whoever is cut off while a transaction ends does
+        not learn whether it did, and asking before its turn would be too early to know.
+        """
         with self.writing() as connection:
+            if after is not None and (there := _mark_of(connection, journal_id)) != after:
+                return there
             number = connection.execute(sa.select(_LAST_WRITE)).scalar_one() + 1
             for table in DATA_TABLES:
                 if text := rows.get(table.name):
@@ -221,15 +237,14 @@ class EventStore:
                 notify(connection, told)
         if self._heard and told:
             self._heard(told)
+        return batch
 
     def accepts(self, table: str, row: str) -> bool:
-        """Whether the store would take this one row (JSON object); nothing is kept."""
-        with self._writing, self.engine.connect() as connection:
+        """Whether the store would take this one row (JSON object); nothing is kept. Raises Unavailable if it is down."""
+        with self._writing, self.connected() as connection:
             try:
                 connection.execute(insert_json(metadata.tables[table]), {"rows": f"[{row}]", "stored_in": 0})
-            except sa.exc.DBAPIError as error:
-                if error.connection_invalidated:
-                    raise
+            except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError):
                 return False
             finally:
                 connection.rollback()
@@ -239,7 +254,7 @@ class EventStore:
         """Have those who follow a website ask again: something else than new events has changed what they are told."""
         told = [Stored(website_id)]
         if not self.embedded:
-            with self.engine.begin() as connection:
+            with self._gate.passed(), self.engine.begin() as connection:
                 notify(connection, told)
         if self._heard:
             self._heard(told)
@@ -283,7 +298,7 @@ class EventStore:
         deadline = time.monotonic() + _CHECKPOINT_WAIT
         while True:
             try:
-                with self.engine.connect() as connection:
+                with self.connected() as connection:
                     connection.exec_driver_sql("CHECKPOINT")
             except sa.exc.DBAPIError as error:
                 if "other write transactions active" not in str(error) or time.monotonic() > deadline:
@@ -302,7 +317,7 @@ class EventStore:
             raise Invalid("The event store is no file")
         if file.exists():
             raise Conflict(f"{file} is there already")
-        with self._whole, self._asking() as connection:
+        with self._whole, self._gate.passed(), self._asking() as connection:
             driver: Any = connection.connection.driver_connection
             try:
                 with _ended_unless(wanted, driver.interrupt):
@@ -313,6 +328,32 @@ class EventStore:
                 # It names files and the system's reason: nothing is converted that could be quoted.
                 reason = str(error.orig).partition("\n")[0]
                 raise Unavailable(f"The events could not be copied: {reason}") from error
+
+    @contextmanager
+    def connected(self) -> Iterator[sa.Connection]:
+        """A connection. Raises Unavailable when the store is down."""
+        with self._gate.passed(), self.engine.connect() as connection:
+            yield connection
+
+    def reopen(self) -> None:
+        """Open the store anew if only that helps: DuckDB after it could not write its own file.
+
+        What it had acknowledged is in its log then, or in the journal. Raises Unavailable when it cannot be opened yet.
+        """
+        if not self._gate.shut:
+            return
+        with self._writing:
+            self._gate.wait_until_empty()
+            self.engine.dispose()
+            try:
+                open_duckdb(self.engine)
+            except Exception as error:
+                log.warning("the event store cannot be opened anew yet: %s", error)
+                raise outage(error, "The event store") or Unavailable(
+                    "The event store cannot be opened anew yet"
+                ) from error
+            self._gate.shut = False
+        log.warning("the event store was opened anew")
 
     def close(self) -> None:
         self.engine.dispose()

@@ -55,7 +55,7 @@ class Target:
 def count(store: EventStore, target: Target, most: int | None = None) -> int:
     """How many rows there are, in all tables; `most` if there are more."""
     found = 0
-    with store.engine.connect() as connection:
+    with store.connected() as connection:
         without_limit(connection)
         for table in WEBSITE_TABLES:
             rows = sa.select(sa.literal(1)).select_from(table).where(*target.of(table))
@@ -159,7 +159,7 @@ def _pieces(store: EventStore, table: sa.Table, target: Target, piece: int) -> I
     at, conditions = _at(table), target.of(table)
     numbered = sa.select(at.label("at"), sa.func.row_number().over(order_by=at).label("number"))
     rows = numbered.where(*conditions).subquery().c
-    with store.engine.connect() as connection:
+    with store.connected() as connection:
         without_limit(connection)
         ends = connection.scalars(
             sa.select(rows.at).where(rows.number % piece == 0).order_by(rows.number)

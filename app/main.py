@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -25,12 +26,13 @@ from app.context import SYSTEM, Ctx, Runtime
 from app.control import Control
 from app.db import EventStore
 from app.engines import accounts_engine, accounts_sessions, events_engine
-from app.errors import AppError, Invalid
+from app.errors import AppError, Invalid, Unavailable
 from app.headers import Headers, protecting
 from app.ingest.collect import Collector
 from app.ingest.journal import open_journals
 from app.live.hub import Live
 from app.metrics import Metrics
+from app.outage import outage
 from app.removals import Removing
 from app.request_log import RequestLog
 from app.scrape import Workers
@@ -42,6 +44,8 @@ from rest_compat.router import mount_rest
 
 log = logging.getLogger("dashi")
 
+# Seconds within which a process ends that is told to. Whoever told it waits for ten (Docker, for one).
+_LONGEST_STOP: Final = 9.0
 # So many are made before the youngest are looked through; Python's own 700 are made in a few ms of a question.
 _YOUNG_OBJECTS: Final = 10_000
 
@@ -64,8 +68,21 @@ def open_accounts(settings: Settings) -> sessionmaker[Session]:
     """Open and migrate the accounts store alone: on embedded files that works beside a running server."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = accounts_engine(settings)
-    migrations.upgrade(engine, "accounts")
+    with _told("The accounts store"):
+        migrations.upgrade(engine, "accounts")
     return accounts_sessions(engine)
+
+
+@contextmanager
+def _told(store: str) -> Iterator[None]:
+    """Raise Unavailable, in the driver's words, for a store that cannot be used."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if told := outage(error, store):
+            first_line = str(error.orig).partition("\n")[0]
+            raise Unavailable(f"{told.message}: {first_line}") from error
+        raise
 
 
 def open_accounts_runtime(settings: Settings) -> Runtime:
@@ -87,7 +104,8 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
         )
     accounts = open_accounts(settings)
     events = EventStore(events_engine(settings), settings.statement_timeout)
-    migrations.upgrade(events.engine, "events")
+    with _told("The event store"):
+        migrations.upgrade(events.engine, "events")
     events.checkpoint()
     runtime = Runtime(settings, Keys(load_app_secret(settings)), accounts, events)
     return runtime, runtime.call(SYSTEM, auth.ensure_admin)
@@ -204,6 +222,7 @@ def _stopping_with(live: Live) -> Iterator[None]:
     before = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(number: int, frame: FrameType | None) -> None:
+        _end_in_time()
         loop.call_soon_threadsafe(live.stop)
         handler = before[signal.Signals(number)]
         if callable(handler):
@@ -217,6 +236,20 @@ def _stopping_with(live: Live) -> Iterator[None]:
     finally:
         for which in handled:
             signal.signal(which, before[which])
+
+
+def _end_in_time() -> None:
+    """A store that hangs keeps no process from ending: what was acknowledged is in the journal, whatever else is not."""
+
+    def end() -> None:
+        log.warning(
+            "what is under way takes too long to end; what is not in the event store waits in the journal"
+        )
+        os._exit(0)
+
+    timer = threading.Timer(_LONGEST_STOP, end)
+    timer.daemon = True
+    timer.start()
 
 
 class Protected:
@@ -274,7 +307,8 @@ def _mount_operations(app: FastAPI, settings: Settings) -> None:
             await state.collector.ready()
             await state.runtime.run(SYSTEM, _ping)
         except AppError as error:
-            return JSONResponse({"ok": False, "reason": error.message}, error.status)
+            retry = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
+            return JSONResponse({"ok": False, "reason": error.message}, error.status, retry)
         return JSONResponse({"ok": True})
 
     @app.get(f"{base}/metrics", include_in_schema=False)

@@ -62,7 +62,8 @@ def options(settings: Settings) -> dict[str, Any]:
         "server_header": False,
         # The visitor's address is read by the rules of collecting, from headers it is told to trust.
         "proxy_headers": False,
-        "timeout_graceful_shutdown": 8,
+        # The rest of the ten seconds is for what was taken to reach the store.
+        "timeout_graceful_shutdown": 5,
         "ws_max_size": settings.max_body_bytes,
         # Messages are small, and what compresses them would take 40 KB for each socket, as much as all else of it.
         "ws_per_message_deflate": False,

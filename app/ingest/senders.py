@@ -46,8 +46,9 @@ class Senders:
             key_digest, website_id = asked
             return runtime.call(Actor(Kind.KEY, key_digest=key_digest), _refusal, website_id)
 
-        self._websites = Remembered(rules, lambda known: _KNOWN if known else _UNKNOWN, worker)
-        self._keys = Remembered(refusal, lambda _: _KEY, worker)
+        # While the accounts store is down, those that were let in before go on sending.
+        self._websites = Remembered(rules, lambda known: _KNOWN if known else _UNKNOWN, worker, bool)
+        self._keys = Remembered(refusal, lambda _: _KEY, worker, lambda refused: refused is None)
         runtime.on_website_change.append(self._websites.forget)
         runtime.on_key_change.append(self._keys.forget_all)
 
