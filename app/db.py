@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,9 @@ log = logging.getLogger("dashi.db")
 DEFAULT_TIMEOUT = 30.0
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 _LONGEST_TURN_MS = 30_000
+# Seconds between two attempts to write DuckDB's log back, and after which it is given up.
+_CLEARING = 0.01
+_LONGEST_CLEARING = 10.0
 # Any constant number but that of the migrations.
 _WRITING = 7_244_311
 _TIDYING = 7_244_312
@@ -48,6 +52,26 @@ def _take_turn(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONGEST_TURN_MS}")
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITING)))
+
+
+def _write_back(connection: sa.Connection) -> None:
+    """Have DuckDB put its log into the database file.
+
+    It refuses to as long as a question is under way that is older than a write which changed a row, as each one does by
+    its mark: a deletion that is done would be answered with 503 for it. Whoever calls this keeps writes out, so those
+    questions become fewer. Raises OperationalError when one still runs after `_LONGEST_CLEARING` seconds.
+    """
+    deadline = time.monotonic() + _LONGEST_CLEARING
+    while True:
+        try:
+            connection.exec_driver_sql("CHECKPOINT")
+        except sa.exc.OperationalError as error:
+            if "other write transactions active" not in str(error.orig) or time.monotonic() > deadline:
+                raise
+            connection.rollback()
+            time.sleep(_CLEARING)
+        else:
+            return
 
 
 class EventStore:
@@ -226,7 +250,7 @@ class EventStore:
         """Put everything into the database file itself, so that no log is needed to open it."""
         if self.embedded:
             with self._writing, self.engine.connect() as connection:
-                connection.exec_driver_sql("CHECKPOINT")
+                _write_back(connection)
 
     def close(self) -> None:
         self.engine.dispose()
