@@ -30,8 +30,9 @@ from app.work import WORK
 log = logging.getLogger("dashi.db")
 
 DEFAULT_TIMEOUT = 30.0
-# Seconds that a checkpoint may be kept from beginning.
-_CHECKPOINT_WAIT = 5.0
+# Seconds that a checkpoint may be kept from beginning, and between two attempts.
+_CHECKPOINT_WAIT = 10.0
+_CHECKPOINT_RETRY = 0.01
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
@@ -294,7 +295,11 @@ class EventStore:
         return True
 
     def _checkpoint(self) -> None:
-        """In this process's turn. Now and then DuckDB sees another transaction write, though none is; soon it does not."""
+        """Have DuckDB put its log into its file, in this process's turn.
+
+        It refuses to as long as a question is under way that is older than a write which changed a row, as each one does by
+        its mark. Writes are kept out meanwhile, so those questions become fewer.
+        """
         deadline = time.monotonic() + _CHECKPOINT_WAIT
         while True:
             try:
@@ -303,7 +308,7 @@ class EventStore:
             except sa.exc.DBAPIError as error:
                 if "other write transactions active" not in str(error) or time.monotonic() > deadline:
                     raise
-                time.sleep(0.01)
+                time.sleep(_CHECKPOINT_RETRY)
             else:
                 return
 
