@@ -119,8 +119,9 @@ def test_a_large_head_is_told_so(narrow: Server) -> None:
         # With a request before it, whose answer says that the beginning was read. The server has read all of the rest
         # when it ends the connection, so that the answer is not lost.
         opened.sendall(HEAD + b"\r\n" + HEAD + b"x: ")
-        answer = opened.recv(4096)
-        assert answer.endswith(b'{"ok":true}')
+        answer = b""
+        while not answer.endswith(b'{"ok":true}'):
+            answer += opened.recv(4096)
         opened.sendall(b"a" * (MAX_HEAD + 1))
         answer = b""
         while part := opened.recv(4096):
