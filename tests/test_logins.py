@@ -191,6 +191,17 @@ def test_one_address_does_not_try_a_list_of_names(guarded: Server, clock: Clock)
     assert by_rest(guarded, "name 6", "wrong", "8.8.4.4").status_code == 401
 
 
+def test_the_settings_say_how_many(make_settings: Callable[..., Settings]) -> None:
+    few = {"login_tries": 2, "login_tries_per_address": 3, "login_tries_per_account": 4}
+    with running(make_settings("duckdb", **few)) as server:
+        assert [by_rest(server, "a", "wrong").status_code for _ in range(3)] == [401, 401, 429]
+        assert [by_rest(server, name, "wrong").status_code for name in "bc"] == [401, 429]
+        others = [by_rest(server, "a", "wrong", f"203.0.113.{i}").status_code for i in range(3)]
+        assert others == [401, 401, 429]
+    made = Settings()
+    assert (made.login_tries, made.login_tries_per_address, made.login_tries_per_account) == (10, 100, 100)
+
+
 def test_hashing_keeps_neither_collecting_nor_reading_waiting(
     guarded: Server, clock: Clock, user: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
