@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -14,10 +13,14 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
+from app import logs
+from app.cli_backup import backup, restore
+from app.cli_doctor import doctor
 from app.cli_keys import key_cli, user_named
 from app.cli_visitors import visitor_cli
 from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
+from app.protocol import options
 from app.security import hash_password, random_password
 from app.settings import Settings
 
@@ -35,6 +38,9 @@ user_cli = typer.Typer(help="Look after users.", no_args_is_help=True)
 cli.add_typer(user_cli, name="user")
 cli.add_typer(key_cli, name="key")
 cli.add_typer(visitor_cli, name="visitor")
+cli.command()(backup)
+cli.command()(restore)
+cli.command()(doctor)
 console = Console(highlight=False)
 
 
@@ -50,7 +56,7 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    console.print(f"[red]dashi:[/red] {escape(message)}")
+    console.print(f"[red]dashi:[/red] {escape(message)}", soft_wrap=True)
     raise SystemExit(1) from None
 
 
@@ -120,7 +126,9 @@ def demo(
 @cli.command()
 def migrate() -> None:
     """Bring both databases to this version's schema. `serve` does it too."""
-    runtime, password = open_runtime(settings := Settings())
+    settings = Settings()
+    logs.configure(settings)
+    runtime, password = open_runtime(settings)
     runtime.close()
     if password:
         _print_password(password)
@@ -179,10 +187,9 @@ def set_password(
 
 def _served_settings(host: str | None, port: int | None) -> Settings:
     """Settings with what the command line gives, and logs set up for serving."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     given = {key: value for key, value in {"host": host, "port": port}.items() if value is not None}
     settings = Settings().model_copy(update=given)
+    logs.configure(settings)
     if settings.graphql_documents:
         from graphql_schema.schema import make_schema
 
@@ -198,17 +205,7 @@ def _serve(settings: Settings, password: str | None) -> None:
         workers=settings.workers,
         host=settings.host,
         port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        server_header=False,
-        # The visitor's address is read by the rules of collecting, from headers it is told to trust.
-        proxy_headers=False,
-        timeout_graceful_shutdown=8,
-        ws_max_size=settings.max_body_bytes,
-        # Messages are small, and what compresses them would take 40 KB for each socket, as much as all else of it.
-        ws_per_message_deflate=False,
-        log_level="warning",
+        **options(settings),
     )
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -29,14 +29,20 @@ from app.db import EventStore
 from app.errors import Conflict, Unavailable
 from app.models import ApiKey, Share, User, utc_now
 from app.priority import step_back
+from app.proxies import Proxies
 from app.security import Keys
 from app.settings import Settings
+from app.throttle import Throttle
 
 log = logging.getLogger("dashi")
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Passwords are hashed two at a time, so that collecting and reading go on beside them; this many may wait for it, which
+# takes some two seconds.
+_HASHERS: Final = 2
+_MOST_HASHING: Final = 50
 # How exact an API key's last use is known.
 _LAST_USED = dt.timedelta(minutes=1)
 
@@ -156,6 +162,11 @@ class Runtime:
         self.keys = keys
         self.accounts = accounts
         self.events = events
+        self.proxies = Proxies(settings.trusted_proxies, settings.client_ip_header)
+        self.throttle = Throttle(
+            settings.login_tries, settings.login_tries_per_address, settings.login_tries_per_account
+        )
+        self.logged_in: Callable[[str], None] = lambda outcome: None  # called with `succeeded` or `refused`
         self.on_website_change: list[Callable[[UUID], None]] = []
         self.on_key_change: list[Callable[[], None]] = []
         self.on_removal: list[Callable[[], None]] = []
@@ -165,6 +176,8 @@ class Runtime:
         self._readers = ThreadPoolExecutor(
             settings.read_threads, thread_name_prefix="read", initializer=step_back
         )
+        self._hashers = ThreadPoolExecutor(_HASHERS, thread_name_prefix="hash", initializer=step_back)
+        self._hashing = 0  # verbs that hash or wait for it
 
     @contextmanager
     def operation(self, actor: Actor = ANONYMOUS) -> Iterator[Ctx]:
@@ -195,16 +208,30 @@ class Runtime:
         self, actor: Actor, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run one verb as one operation in the pool of readers: the one bridge from asynchronous code."""
+        return await self._in(self._readers, lambda: self.call(actor, verb, *args, **kwargs))
 
-        def work() -> T:
-            return self.call(actor, verb, *args, **kwargs)
+    async def run_hashing(
+        self, actor: Actor, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `run`, for verbs that hash a password: that takes a tenth of a second, and has workers of its own.
 
+        Raises Unavailable when too many wait for them.
+        """
+        if self._hashing >= _MOST_HASHING:
+            raise Unavailable("Too many passwords are being checked")
+        self._hashing += 1
+        try:
+            return await self._in(self._hashers, lambda: self.call(actor, verb, *args, **kwargs))
+        finally:
+            self._hashing -= 1
+
+    async def _in(self, workers: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         # With the caller's context: what it counts is counted in the worker too.
         inside = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, inside.run, work)
+        return await asyncio.get_running_loop().run_in_executor(workers, inside.run, work)
 
     def website_changed(self, website_id: UUID) -> None:
-        """Tell whoever remembers something of a website that it was made or deleted."""
+        """Tell whoever remembers something of a website that it was made, or deleted, or takes other hits now."""
         for forget in self.on_website_change:
             forget(website_id)
 
@@ -244,8 +271,9 @@ class Runtime:
             log.warning("the use of an API key could not be noted", exc_info=error)
 
     def close(self) -> None:
-        """End the readers and give the connections back."""
-        self._readers.shutdown(wait=True, cancel_futures=True)
+        """End the workers and give the connections back."""
+        for workers in (self._readers, self._hashers):
+            workers.shutdown(wait=True, cancel_futures=True)
         self.events.close()
         bound: Any = self.accounts.kw["bind"]
         if isinstance(bound, Engine):

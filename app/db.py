@@ -8,13 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, Row
 
-from app.errors import Invalid, Unavailable
+from app.errors import Conflict, Invalid, Unavailable
 from app.folding import fold_json
 from app.listen import Listener, notify
 from app.sql import insert_json
@@ -26,7 +27,7 @@ from app.work import WORK
 log = logging.getLogger("dashi.db")
 
 DEFAULT_TIMEOUT = 30.0
-# Seconds that a checkpoint may be kept from beginning.
+# Seconds that a request waits at the most for a checkpoint to begin.
 _CHECKPOINT_WAIT = 5.0
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 _LONGEST_TURN_MS = 30_000
@@ -34,6 +35,9 @@ _LONGEST_TURN_MS = 30_000
 _WRITING = 7_244_311
 _TIDYING = 7_244_312
 _REMOVING = 7_244_313
+# The name under which a copy is attached, and seconds after which it is asked whether it is still wanted.
+_COPY = "dashi_copy"
+_LOOK = 0.05
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
 
@@ -65,8 +69,11 @@ class EventStore:
         self.wait_until_settled: Callable[[], bool] = self._settled
         # Whether rows of some writes are being removed, and those of later ones of the same website are not.
         self.is_removing: Callable[[], bool] = lambda: False
+        self.observed: Callable[[float], None] = lambda seconds: None  # called with how long a statement took
         # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
         self._writing = threading.Lock()
+        # Held by what needs or makes a file that is whole: no checkpoint while it is copied.
+        self._whole = threading.Lock()
         self._heard: Callable[[Sequence[Stored]], None] | None = None
         self._listener: Listener | None = None
 
@@ -95,6 +102,7 @@ class EventStore:
         self.wait_until_fresh()
         if work := WORK.get():
             work.questions.append(statement.params(values) if values else statement)
+        started = time.perf_counter()
         try:
             with self._asking() as connection, self._within_time(connection):
                 return list(connection.execute(statement, values).all())
@@ -105,6 +113,8 @@ class EventStore:
             if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
                 raise self._too_slow() from error
             raise Unavailable("The event store does not answer") from error
+        finally:
+            self.observed(time.perf_counter() - started)
 
     def _asking(self) -> sa.Connection:
         """A connection for one statement, which is a transaction by itself: beginning one and ending it is work too."""
@@ -160,14 +170,20 @@ class EventStore:
     def standing_still(self) -> Iterator[int]:
         """The number of the last write, while no process writes.
 
-        It is in the store for good: after a crash, too, the writes that follow are numbered above it.
+        It is in the store for good: after a crash, too, the writes that follow are numbered above it. Raises Unavailable
+        where that would have to wait for the end of a backup.
         """
         if self.embedded:
-            with self._writing:
-                self._checkpoint()
-                with self.engine.connect() as connection:
-                    number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
-                yield number
+            if not self._whole.acquire(timeout=_CHECKPOINT_WAIT):
+                raise Unavailable("The events are being backed up: try again when that is done")
+            try:
+                with self._writing:
+                    self._checkpoint()
+                    with self.engine.connect() as connection:
+                        number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
+                    yield number
+            finally:
+                self._whole.release()
             return
         with self.writing() as connection:
             yield connection.execute(sa.select(_LAST_WRITE)).scalar_one()
@@ -251,11 +267,22 @@ class EventStore:
             self._listener.close()
             self._listener = None
 
-    def checkpoint(self) -> None:
-        """Put everything into the database file itself, so that no log is needed to open it."""
-        if self.embedded:
+    def checkpoint(self, wait: bool = True) -> bool:
+        """Put everything into the database file itself, so that no log is needed to open it.
+
+        Not while it is being copied, which DuckDB refuses: that is waited for, or unless `wait` nothing is done. Answers
+        whether it was.
+        """
+        if not self.embedded:
+            return True
+        if not self._whole.acquire(blocking=wait):
+            return False
+        try:
             with self._writing:
                 self._checkpoint()
+        finally:
+            self._whole.release()
+        return True
 
     def _checkpoint(self) -> None:
         """In this process's turn. Now and then DuckDB sees another transaction write, though none is; soon it does not."""
@@ -271,5 +298,59 @@ class EventStore:
             else:
                 return
 
+    def copy_to(self, file: Path, wanted: Callable[[], bool] = lambda: True) -> None:
+        """Copy an embedded store, as it is at one moment, to a new file. Others read and write meanwhile.
+
+        `wanted` is asked now and then; copying ends once it says no. Raises Conflict if there is such a file, Unavailable
+        when it cannot be written or is no longer wanted; then there is none.
+        """
+        if not self.embedded:
+            raise Invalid("The event store is no file")
+        if file.exists():
+            raise Conflict(f"{file} is there already")
+        with self._whole, self._asking() as connection:
+            driver: Any = connection.connection.driver_connection
+            try:
+                with _ended_unless(wanted, driver.interrupt):
+                    _copy(connection, file)
+            except sa.exc.DBAPIError as error:
+                for part in (file, file.with_name(file.name + ".wal")):
+                    part.unlink(missing_ok=True)
+                # It names files and the system's reason: nothing is converted that could be quoted.
+                reason = str(error.orig).partition("\n")[0]
+                raise Unavailable(f"The events could not be copied: {reason}") from error
+
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _copy(connection: sa.Connection, file: Path) -> None:
+    """Copy all of a DuckDB database within one transaction of its own: it sees none that ends later."""
+    quoted = str(file).replace("'", "''")
+    name = str(connection.exec_driver_sql("SELECT current_database()").scalar_one()).replace('"', '""')
+    connection.exec_driver_sql(f"ATTACH '{quoted}' AS {_COPY}")
+    try:
+        connection.exec_driver_sql(f'COPY FROM DATABASE "{name}" TO {_COPY}')
+        connection.exec_driver_sql(f"CHECKPOINT {_COPY}")
+    finally:
+        connection.exec_driver_sql(f"DETACH {_COPY}")
+
+
+@contextmanager
+def _ended_unless(wanted: Callable[[], bool], end: Callable[[], None]) -> Iterator[None]:
+    """Call `end` during the block, again and again, once it is no longer wanted."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            if not wanted():
+                end()
+            over.wait(_LOOK)
+
+    watcher = threading.Thread(target=watch, name="wanted", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()

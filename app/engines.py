@@ -165,6 +165,12 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
     )
 
 
+def duckdb_file(file: Path) -> Engine:
+    """An engine that reads a DuckDB file that no process holds, and changes nothing of it."""
+    config = {"access_mode": "read_only", "autoinstall_known_extensions": "false"}
+    return sa.create_engine(f"duckdb:///{file}", connect_args={"config": config}, hide_parameters=True)
+
+
 def _open_duckdb(engine: Engine, file: Path) -> None:
     try:
         engine.connect().close()

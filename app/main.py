@@ -7,29 +7,33 @@ import gc
 import logging
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse, RedirectResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import auth, migrations, removals
+from app import auth, gauges, logs, migrations, removals, scrape
 from app.context import SYSTEM, Ctx, Runtime
+from app.control import Control
 from app.db import EventStore
 from app.engines import accounts_engine, accounts_sessions, events_engine
 from app.errors import AppError, Invalid
+from app.headers import Headers, protecting
 from app.ingest.collect import Collector
 from app.ingest.journal import open_journals
 from app.live.hub import Live
 from app.metrics import Metrics
 from app.removals import Removing
+from app.request_log import RequestLog
+from app.scrape import Workers
 from app.security import Keys, load_app_secret
 from app.settings import Settings
 from app.tidy import Tidy
@@ -52,11 +56,13 @@ class Services:
     live: Live
     tidy: Tidy
     removing: Removing
+    control: Control | None
+    workers: Workers
 
 
 def open_accounts(settings: Settings) -> sessionmaker[Session]:
     """Open and migrate the accounts store alone: on embedded files that works beside a running server."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = accounts_engine(settings)
     migrations.upgrade(engine, "accounts")
     return accounts_sessions(engine)
@@ -90,17 +96,29 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
 def open_services(settings: Settings) -> Services:
     """A runtime that collects. Raises as `open_runtime`."""
     runtime, _ = open_runtime(settings)
-    metrics = Metrics()
+    metrics = Metrics(settings.client_ip_header)
+    runtime.logged_in = lambda outcome: metrics.logins.labels(outcome).inc()
+    runtime.events.observed = metrics.statement_seconds.observe
     journal, left_over = open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes)
     live = Live(runtime)
     metrics.gauge("dashi_subscriptions", "Subscriptions at this moment.", lambda: live.count)
     collector = Collector(runtime, journal, left_over, metrics)
     runtime.events.is_removing = lambda: removals.is_under_way(runtime)
-    return Services(runtime, collector, metrics, live, Tidy(runtime.events), Removing(runtime))
+    # What is in PostgreSQL is copied with PostgreSQL's own means.
+    control = Control(settings.data_dir.resolve(), runtime.events) if runtime.events.embedded else None
+    tidy = Tidy(runtime.events)
+    gauges.watch_files(metrics, settings, collector)
+    gauges.watch_tidying(metrics, tidy)
+    gauges.tell_versions(metrics, runtime.events)
+    workers = Workers(metrics, journal.file, settings.workers > 1)
+    return Services(runtime, collector, metrics, live, tidy, Removing(runtime), control, workers)
 
 
 def close_services(services: Services) -> None:
     services.live.close()
+    if services.control is not None:
+        services.control.close()
+    services.workers.close()
     services.tidy.close()
     services.removing.close()
     services.collector.close()
@@ -109,20 +127,24 @@ def close_services(services: Services) -> None:
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The server as an ASGI application. Without settings they come from the environment."""
-    settings = settings or Settings()
+    if settings is None:  # a process of its own among several
+        settings = Settings()
+        logs.configure(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = await asyncio.to_thread(open_services, settings)
         app.state.runtime, app.state.collector = services.runtime, services.collector
         app.state.metrics, app.state.live = services.metrics, services.live
+        app.state.workers = services.workers
         try:
             with _stopping_with(services.live), _rarely_collected():
                 yield
         finally:
             await asyncio.to_thread(close_services, services)
 
-    app = FastAPI(
+    app = Server(
+        settings,
         title="Dashi",
         version=version("dashi-analytics"),
         summary="Web analytics, in Umami v2's wire format. The typed API is GraphQL, at /graphql.",
@@ -132,12 +154,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    _mount_operations(app, settings.base_path, settings.graphiql)
+    _mount_operations(app, settings)
     mount_graphql(app, settings)
+    headers = protecting(settings)
+    app.add_middleware(Protected, headers=headers)
+    app.add_exception_handler(Exception, _unexpected(headers))
     mount_rest(app, settings)
-    if settings.force_ssl:
-        app.add_middleware(StrictTransport)
     return app
+
+
+class Server(FastAPI):
+    """FastAPI with the log of requests around all of it, what answers to unexpected errors included."""
+
+    def __init__(self, settings: Settings, **given: Any) -> None:
+        super().__init__(**given)
+        hits = ("/api/send", "/api/batch", settings.collect_api_endpoint)
+        scripts = (f"/{name}" for name in settings.tracker_names)
+        self._hits = [settings.base_path + path for path in (*hits, *scripts) if path]
+        self._operations = [settings.base_path + path for path in ("/healthz", "/readyz", "/metrics")]
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return RequestLog(super().build_middleware_stack(), self._hits, self._operations)
 
 
 @contextmanager
@@ -182,26 +219,44 @@ def _stopping_with(live: Live) -> Iterator[None]:
             signal.signal(which, before[which])
 
 
-class StrictTransport:
-    """Tells browsers, on every answer, to come over HTTPS only for the next two years."""
+class Protected:
+    """Puts the protecting headers on every answer, as far as it does not say the same differently.
 
-    def __init__(self, app: ASGIApp) -> None:
+    The REST door stands before it and sends its own: what is the same for each hit is not to be put together again.
+    """
+
+    def __init__(self, app: ASGIApp, headers: Headers) -> None:
         self._app = app
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_strictly(message: Message) -> None:
+        async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"strict-transport-security", b"max-age=63072000"),
-                ]
+                message["headers"] = [*message["headers"], *self._missing(message["headers"])]
             await send(message)
 
-        await self._app(scope, receive, send_strictly)
+        await self._app(scope, receive, send_protected if scope["type"] == "http" else send)
+
+    def _missing(self, sent: Iterable[tuple[bytes, bytes]]) -> Headers:
+        names = {name.lower() for name, _ in sent}
+        if b"content-security-policy" in names:
+            names.add(b"x-frame-options")  # a page's own policy says who may show it
+        return tuple(header for header in self._headers if header[0] not in names)
 
 
-def _mount_operations(app: FastAPI, base: str, graphiql: bool) -> None:
-    if graphiql:
+def _unexpected(headers: Headers) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """The answer to what nobody foresaw; it is sent from outside of all else, `Protected` too. The log has the story."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        named = {name.decode(): value.decode() for name, value in headers}
+        return JSONResponse({"error": "Internal server error"}, 500, named)
+
+    return answer
+
+
+def _mount_operations(app: FastAPI, settings: Settings) -> None:
+    base = settings.base_path
+    if settings.graphiql:
 
         @app.get(base or "/", include_in_schema=False)
         async def root() -> RedirectResponse:
@@ -224,9 +279,13 @@ def _mount_operations(app: FastAPI, base: str, graphiql: bool) -> None:
 
     @app.get(f"{base}/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
-        return Response(
-            request.app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8"
-        )
+        try:
+            scrape.check(settings, request.headers, request.client.host if request.client else "")
+        except AppError as error:
+            return PlainTextResponse(error.message, error.status)
+        # Counting rows and reading what other processes wrote takes a moment that hits must not wait for.
+        text = await asyncio.to_thread(request.app.state.workers.text)
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 def _ping(ctx: Ctx) -> None:

@@ -76,6 +76,7 @@ class Tidy:
         self._events = events
         self._first, self._every = first, every
         self._stopping = threading.Event()
+        self.moved, self.failed, self.busy = 0, 0, False  # rows, times, whether it is at it
         self._thread = threading.Thread(target=self._run, name="tidy", daemon=True)
         self._thread.start()
 
@@ -87,10 +88,13 @@ class Tidy:
     def _run(self) -> None:
         wait = self._first
         while not self._stopping.wait(wait):
+            self.busy = True
             try:
-                tidy_once(self._events, self._stopping)
+                self.moved += tidy_once(self._events, self._stopping)
             except Exception:
+                self.failed += 1
                 log.exception("tidying failed, will be tried again")
+            self.busy = False
             wait = self._every
 
 

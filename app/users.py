@@ -118,15 +118,17 @@ def update(
     return found
 
 
-def change_password(ctx: Ctx, current: str, new: str) -> User:
+def change_password(ctx: Ctx, current: str, new: str, caller: str) -> User:
     """Change one's own password. Every login of Dashi's own kind made with the old one ends.
 
-    Raises Invalid for a wrong current password or a new one that is too short.
+    Raises Invalid for a wrong current password or a new one that is too short, TooMany after too many wrong ones: they
+    count with those of logins. `caller` is the address that asks.
     """
     asking = access.in_person(ctx)
     check_password(new, "newPassword")
-    if not verify_password(current, asking.password):
-        raise Invalid("Current password is incorrect", field="currentPassword")
+    with ctx.runtime.throttle.attempt(f"user {asking.username}", caller):
+        if not verify_password(current, asking.password):
+            raise Invalid("Current password is incorrect", field="currentPassword")
     asking.password = hash_password(new)
     ctx.db.flush()
     return asking

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from sqlalchemy.sql.expression import ColumnElement
 
-from app import access, removals, retention, shares
+from app import access, removals, retention, rules, shares
 from app.context import Ctx
 from app.errors import Conflict, Denied, Invalid
 from app.keep import KEEP, Keep
@@ -128,14 +128,18 @@ def create(
     team_id: UUID | None = None,
     website_id: UUID | None = None,
     retention_days: int | None = None,
+    allowed_hosts: Sequence[str] = (),
+    excluded_hosts: Sequence[str] = (),
+    excluded_addresses: Sequence[str] = (),
 ) -> Website:
-    """A new website of the asking user, or of a team.
+    """A new website of the asking user, or of a team; which hits it takes is told in `app.rules`.
 
-    Raises Denied without the permission, Invalid for a bad name, domain or number of days, Conflict for an id or a share
-    slug in use.
+    Raises Denied without the permission, Invalid for a bad name, domain or number of days or an entry of the lists that is
+    none, Conflict for an id or a share slug in use.
     """
     creator = access.create_website(ctx, team_id)
     _check(name, domain)
+    taken = _checked_rules(allowed_hosts, excluded_hosts, excluded_addresses)
     retention.check_days(retention_days)
     removed_upto = None
     if website_id is not None:
@@ -153,6 +157,7 @@ def create(
         created_by=creator.user_id,
         created_at=ctx.now,
         updated_at=ctx.now,
+        **taken,
     )
     ctx.db.add(website)
     if share_slug is not None:
@@ -170,8 +175,12 @@ def update(
     domain: str | Keep = KEEP,
     share_slug: str | Keep | None = KEEP,
     retention_days: int | Keep | None = KEEP,
+    allowed_hosts: Sequence[str] | Keep = KEEP,
+    excluded_hosts: Sequence[str] | Keep = KEEP,
+    excluded_addresses: Sequence[str] | Keep = KEEP,
 ) -> Website:
-    """Change what is given. `share_slug` None ends the share that REST shows, `retention_days` None keeps everything.
+    """Change what is given. `share_slug` None ends the share that REST shows, `retention_days` None keeps everything;
+    which hits are taken changes at once in this process.
 
     Raises as `access.update_website`; Invalid for a bad value, Conflict for a slug in use.
     """
@@ -179,6 +188,8 @@ def update(
     new_name = website.name if isinstance(name, Keep) else name
     new_domain = website.domain if isinstance(domain, Keep) else domain
     _check(new_name, new_domain)
+    for column, value in _checked_rules(allowed_hosts, excluded_hosts, excluded_addresses).items():
+        setattr(website, column, value)
     website.name, website.domain, website.updated_at = new_name, new_domain, ctx.now
     if not isinstance(share_slug, Keep) and share_slug != website.share_slug:
         if share_slug is not None:
@@ -195,6 +206,7 @@ def update(
         website.retention_days = retention_days
         ctx.after_commit.append(ctx.runtime.removal_asked)
     ctx.db.flush()
+    ctx.after_commit.append(lambda: ctx.runtime.website_changed(website_id))
     return website
 
 
@@ -245,3 +257,19 @@ def _check(name: str, domain: str) -> None:
             raise Invalid(f"{field} must contain at most {limit} characters", field=field)
         if "\0" in value:
             raise Invalid(f"{field} must not contain NUL characters", field=field)
+
+
+def _checked_rules(
+    allowed_hosts: Sequence[str] | Keep,
+    excluded_hosts: Sequence[str] | Keep,
+    excluded_addresses: Sequence[str] | Keep,
+) -> dict[str, list[str]]:
+    """Those of the lists that are given, as they are kept, by column. Raises Invalid as `rules.hosts` does."""
+    given: tuple[tuple[str, Sequence[str] | Keep, Callable[[Sequence[str], str], list[str]]], ...] = (
+        ("allowed_hosts", allowed_hosts, rules.hosts),
+        ("excluded_hosts", excluded_hosts, rules.hosts),
+        ("excluded_addresses", excluded_addresses, rules.addresses),
+    )
+    return {
+        column: check(entries, column) for column, entries, check in given if not isinstance(entries, Keep)
+    }

@@ -10,6 +10,7 @@
 | `variables-limit` | 400 | the variables are |
 | `cost-limit` | 400 | the operation costs more than any may: `cost` and `limit` |
 | `rate-limit` | 429 | it costs more than the caller has left: `cost`, `remaining`, `limit`, `retryAfter` (seconds) |
+| `too-many` | 429 | too many wrong passwords or hits, `retryAfter` (seconds); too many subscriptions |
 | `error-limit` | 400 | instead of the errors that are more than an answer shows |
 | `PERSISTED_QUERY_NOT_FOUND` | 404 | a hash that this process does not know: send the query with it |
 | `PERSISTED_QUERY_NOT_SUPPORTED` | 400 | automatic persisted queries are switched off |
@@ -28,16 +29,16 @@ from __future__ import annotations
 
 import logging
 import re
-import traceback
 from typing import Any, Final
-from uuid import uuid4
 
 from graphql import GraphQLError, GraphQLSyntaxError, VariableDefinitionNode
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.utils.str_converters import to_camel_case
 
-from app.errors import AppError, Unavailable
+from app.current import current_id
+from app.errors import AppError, TooMany, Unavailable
+from app.logs import story
 
 log = logging.getLogger("dashi.graphql")
 
@@ -67,7 +68,7 @@ def app_extensions(error: AppError) -> dict[str, Any]:
     extensions: dict[str, Any] = {"code": error.code, "status": error.status}
     if error.field is not None:
         extensions["field"] = to_camel_case(error.field)  # the core writes its names with underscores
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooMany) and error.retry_after is not None:
         extensions["retryAfter"] = error.retry_after
     return extensions
 
@@ -95,20 +96,10 @@ def _cause(error: GraphQLError) -> Exception | None:
 
 
 def _masked(error: GraphQLError, cause: Exception) -> GraphQLError:
-    error_id = uuid4().hex[:12]
+    error_id = current_id()
     path = ".".join(str(step) for step in error.path or ())
-    # Messages are left out: those of database drivers repeat the values of a statement, which are visitors' data.
-    log.error("Unexpected error %s at %s\n%s", error_id, path or "(request)", _trace(cause))
+    log.error("Unexpected error %s at %s\n%s", error_id, path or "(request)", story(cause))
     return _with(error, f"Internal error {error_id}", code="internal", status=500, id=error_id)
-
-
-def _trace(cause: BaseException) -> str:
-    parts = []
-    step: BaseException | None = cause
-    while step is not None:
-        parts.append("".join(traceback.format_tb(step.__traceback__)) + type(step).__qualname__)
-        step = step.__cause__ or step.__context__
-    return "\n  caused by\n".join(parts)
 
 
 def _with(error: GraphQLError, message: str, **extensions: Any) -> GraphQLError:

@@ -19,6 +19,7 @@ from graphql_schema.inputs import (
     CreateWebsiteInput,
     TrackInput,
     UpdateWebsiteInput,
+    keep_or_list,
     keep_or_text,
     to_text,
 )
@@ -85,13 +86,14 @@ class Mutation(
         username: Annotated[str, strawberry.argument(description="The user's name.")],
         password: Annotated[str, strawberry.argument(description="The user's password.")],
     ) -> Login | None:
-        info.context.count_login()
+        context = info.context
+        context.count_login()
 
         def verb(ctx: Ctx) -> Login:
-            found = auth.login(ctx, to_text(username, "username"), password)
+            found = auth.login(ctx, to_text(username, "username"), password, context.caller)
             return Login(token=found.token, user=User.of(found.user))
 
-        return await info.context.run(verb)
+        return await context.run_hashing(verb)
 
     @resolved("Create a website of your own.")
     async def create_website(
@@ -109,6 +111,9 @@ class Mutation(
                 website_id=given.uuid(),
                 team_id=entity_id(given.team_id, "Team") if given.team_id is not None else None,
                 retention_days=given.retention_days,
+                allowed_hosts=given.allowed_hosts,
+                excluded_hosts=given.excluded_hosts,
+                excluded_addresses=given.excluded_addresses,
             )
             return Website.of(ctx, row)
 
@@ -129,6 +134,9 @@ class Mutation(
                 domain=keep_or_text(input.domain, "domain"),
                 share_slug=KEEP if input.share_id is strawberry.UNSET else input.share_id,
                 retention_days=KEEP if input.retention_days is strawberry.UNSET else input.retention_days,
+                allowed_hosts=keep_or_list(input.allowed_hosts, "allowedHosts"),
+                excluded_hosts=keep_or_list(input.excluded_hosts, "excludedHosts"),
+                excluded_addresses=keep_or_list(input.excluded_addresses, "excludedAddresses"),
             )
             return Website.of(ctx, row)
 

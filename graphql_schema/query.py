@@ -117,9 +117,12 @@ class Query(UserQueries, TeamQueries, SavedReportQueries, RemovalQueries, Visito
         ] = None,
     ) -> Share | None:
         context = info.context
-        if password is not None:
+        given = to_text(slug, "slug")
+        if password is None:
+            opened = await context.run(auth.open_share, given)
+        else:
             context.count_login()
-        opened = await context.run(auth.open_share, to_text(slug, "slug"), password)
+            opened = await context.run_hashing(auth.open_share, given, password, context.caller)
         reader = auth.share_actor(context.runtime.keys, opened.token)
         website = await context.runtime.run(
             reader, lambda ctx: Website.of(ctx, websites.get(ctx, opened.website_id))

@@ -24,6 +24,7 @@ from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from app.current import CURRENT
 from app.settings import Settings
 from graphql_schema.context import Context
 from graphql_schema.documents import Documents, Kept, Listed, named_document
@@ -41,7 +42,11 @@ from graphql_schema.trusted import check_documents, listed_documents
 from graphql_schema.types import SCALARS
 from graphql_schema.work import ShowWork
 
+# Characters of an operation's name that are logged.
+_LONGEST_NAME: Final = 60
 _NO_MEMBER: Final = re.compile(r"does not exist in '(\w+)' enum\.")
+# How graphql-core names what looks alike.
+_SUGGESTION: Final = re.compile(r" Did you mean [^?]*\?")
 
 
 class Followed(InvalidOperationTypeError):
@@ -80,6 +85,7 @@ class Schema(strawberry.Schema):
                 self.documents.keep(context.query)
             if isinstance(context.context, Context):
                 context.context.document = context.graphql_document
+            _name(context)
         return refused
 
     async def execute(self, query: str | None, *args: Any, **named: Any) -> ExecutionResult:
@@ -106,14 +112,27 @@ class Schema(strawberry.Schema):
         errors[:] = bounded([self._with_choice(public(error)) for error in errors])
 
     def _with_choice(self, error: GraphQLError) -> GraphQLError:
-        """An error about a value of an enum with the values there are, unless the schema is not to be told."""
+        """An error about a value of an enum with the values there are; none names anything that was not named, where the
+        schema is not to be told: the setting of Strawberry's is about fields alone.
+        """
+        if not self.suggests:
+            error.message = _SUGGESTION.sub("", error.message)
+            return error
         found = _NO_MEMBER.search(error.message)
-        enum = self._schema.type_map.get(found[1]) if found and self.suggests else None
+        enum = self._schema.type_map.get(found[1]) if found else None
         if isinstance(enum, GraphQLEnumType):
             # graphql-core names some that look alike instead.
             head = error.message.partition(" Did you mean")[0]
             error.message = f"{head} There are: {', '.join(enum.values)}."
         return error
+
+
+def _name(context: ExecutionContext) -> None:
+    """Have the log call the request by its operation; a socket has many at once."""
+    current = CURRENT.get()
+    if current is not None and current.method != "SOCKET":
+        name = (context.operation_name or "")[:_LONGEST_NAME]
+        current.operation = f"{context.operation_type.value} {name}".rstrip()
 
 
 async def _only(error: GraphQLError) -> AsyncGenerator[Any, None]:

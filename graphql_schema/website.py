@@ -66,6 +66,16 @@ class Website:
     share_id: str | None = strawberry.field(
         description="Slug of the link that lets anyone read this website's figures; null if there is none."
     )
+    allowed_hosts: list[str] | None = strawberry.field(
+        description="Hosts whose pages' hits are taken, `*.example.com` for all below one; empty: any host's. null for "
+        "those who read through a share link."
+    )
+    excluded_hosts: list[str] | None = strawberry.field(
+        description="Hosts whose pages' hits are dropped. null for those who read through a share link."
+    )
+    excluded_addresses: list[str] | None = strawberry.field(
+        description="Addresses and CIDR ranges whose hits are dropped. null for those who read through a share link."
+    )
     # Under whom it was read: what is read below it is read as the same one, behind a share link too.
     actor: strawberry.Private[Actor]
     owner_id: strawberry.Private[UUID | None]
@@ -85,6 +95,9 @@ class Website:
             reset_at=row.reset_at,
             retention_days=row.retention_days,
             share_id=shares.shown_slug(ctx, row),
+            allowed_hosts=None if shared else row.allowed_hosts,
+            excluded_hosts=None if shared else row.excluded_hosts,
+            excluded_addresses=None if shared else row.excluded_addresses,
             actor=ctx.actor,
             owner_id=None if shared else row.user_id,
             team_id=None if shared else row.team_id,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from uuid import uuid4
 
-from app.errors import AppError, Conflict, Denied, Hidden, Malformed, Unauthenticated, Unavailable
+from app.current import current_id
+from app.errors import AppError, Conflict, Denied, Hidden, Malformed, TooMany, Unauthenticated, Unavailable
 from rest_compat.deps import UNAUTHORIZED, Answer, json_answer
 
 log = logging.getLogger("dashi.rest")
@@ -30,17 +30,17 @@ def answer(error: AppError, refusal: str = UNAUTHORIZED) -> Answer:
         status = Unauthenticated.status
     elif isinstance(error, Conflict):
         status = 400
-    elif isinstance(error, Unavailable):
+    elif isinstance(error, Unavailable | TooMany) and error.retry_after is not None:
         headers = ((b"retry-after", str(error.retry_after).encode()),)
     return json_answer(body(error, refusal), status, headers)
 
 
-def unexpected(path: str) -> Answer:
+def unexpected(route: str) -> Answer:
     """The answer to what nobody foresaw; called while the exception is handled.
 
-    The log has the whole story under the id of the `X-Dashi-Error` header. Query strings and bodies are not logged:
-    they may hold personal data.
+    The log has the whole story under the request's id, which is the `X-Dashi-Error` header too. The route is told by its
+    template; paths, query strings and bodies are not logged: they may hold personal data.
     """
-    reference = uuid4().hex
-    log.exception("error %s at %s", reference, path)
+    reference = current_id()
+    log.exception("error %s at %s", reference, route)
     return json_answer({"error": "Internal server error"}, 500, ((b"x-dashi-error", reference.encode()),))

@@ -19,7 +19,18 @@ def dashi(*arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[s
 
 def test_help_names_the_commands(tmp_path: Path) -> None:
     shown = dashi("--help", env=environment(tmp_path)).stdout
-    for command in ("serve", "demo", "migrate", "user", "key", "print-schema", "check-documents"):
+    for command in (
+        "serve",
+        "demo",
+        "migrate",
+        "user",
+        "key",
+        "print-schema",
+        "check-documents",
+        "backup",
+        "restore",
+        "doctor",
+    ):
         assert command in shown
     assert "http://127.0.0.1:3000" in dashi("serve", "--help", env=environment(tmp_path)).stdout
 

@@ -14,6 +14,7 @@ from app.settings import Settings
 from tests.populate import CHROME, VECTORS, A, populate, view
 from tests.process import environment, serving
 from tests.server import Server, running
+from tests.test_metrics import parsed
 
 
 def test_health(server: Server) -> None:
@@ -121,4 +122,18 @@ def test_several_workers_on_postgresql(request: pytest.FixtureRequest, tmp_path:
             assert stats.status_code == 200, stats.text + process.log.read_text()
             assert stats.json()["pageviews"]["value"] == sent
         assert len(list((tmp_path / "data" / "journal").glob("journal-*.sqlite"))) == 2
+        # Whichever process is asked for figures, it adds those of the other, which are a few seconds old.
+        accepted: dict[str, float] = {}
+        deadline = time.monotonic() + 20
+        while sum(accepted.values()) < 40 and time.monotonic() < deadline:
+            page = httpx.get(f"{process.url}/metrics").text
+            accepted = {
+                dict(labels)["worker"]: value
+                for (name, labels), value in parsed(page).items()
+                if name == "dashi_accepted_hits_total"
+            }
+        assert (accepted.keys(), sum(accepted.values())) == ({"1", "2"}, 40)
+        assert page.count("# TYPE dashi_accepted_hits_total counter") == 1
+        # Each of them logs as the settings say.
+        assert '"logger": "dashi.request"' in process.log.read_text()
     assert "Traceback" not in (tmp_path / "log").read_text()

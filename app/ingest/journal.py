@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -84,6 +84,7 @@ class Journal:
         self._wake = threading.Condition()
         self._waking: asyncio.AbstractEventLoop | None = None  # the loop that will do so in its next turn
         self._closing = False
+        self.committed: Callable[[float], None] = lambda seconds: None  # called with how long a commit took
         self._thread = threading.Thread(target=self._commit_forever, name="journal", daemon=True)
         self._thread.start()
 
@@ -164,6 +165,16 @@ class Journal:
             self._reading.executemany("INSERT INTO rejected VALUES (?, ?, ?)", rejected)
 
     @property
+    def waiting(self) -> int:
+        """Requests whose hits are to be written next."""
+        return len(self._waiting)
+
+    def rejected(self) -> int:
+        """How many rows are kept that the store refused."""
+        with self._reading_lock:
+            return int(self._reading.execute("SELECT count(*) FROM rejected").fetchone()[0])
+
+    @property
     def alive(self) -> bool:
         """Whether what is appended will be written."""
         return self._thread.is_alive()
@@ -219,9 +230,11 @@ class Journal:
             return taken
 
     def _commit(self, entries: list[_Entry]) -> None:
+        started = time.monotonic()
         number = self.last + 1
         columns = zip(*(entry.rows for entry in entries), strict=True)
         self._writing.execute(_INSERT, (number, *(b",".join(filter(None, c)).decode() for c in columns)))
+        self.committed(time.monotonic() - started)
         with self.grown:
             self.last = number
             self.grown.notify_all()

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from app.db import EventStore
 from app.errors import Unavailable
 from app.ingest.journal import TABLES, Batch, Journal
+from app.metrics import Metrics
 
 log = logging.getLogger("dashi.writer")
 
@@ -35,12 +36,14 @@ _CHECKPOINT_IDLE: Final = 20.0
 class Writer:
     """One thread that applies one journal. `problem` says what keeps it from doing so, '' if nothing does."""
 
-    def __init__(self, journal: Journal, events: EventStore) -> None:
+    def __init__(self, journal: Journal, events: EventStore, metrics: Metrics | None = None) -> None:
         self.journal = journal
         self.events = events
         self.applied = events.applied(journal.id)
         self.problem = ""
         self.rejected = 0
+        self._metrics = metrics
+        self._behind: float | None = None  # since when there has been something to apply
         journal.start_after(self.applied)
         self._progress = threading.Condition()
         self._urgent = threading.Event()
@@ -78,6 +81,12 @@ class Writer:
         except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
             raise Unavailable("The journal cannot forget what is applied at the moment") from error
 
+    @property
+    def lag_seconds(self) -> float:
+        """How long the oldest batch has waited at the most, as far as this process knows; 0 if none waits."""
+        since = self._behind
+        return time.monotonic() - since if since is not None and self.lag else 0.0
+
     def close(self, timeout: float = 5.0) -> None:
         """Apply what is left as far as the store allows, then stop. What remains waits in the journal."""
         self._stopping.set()
@@ -100,9 +109,16 @@ class Writer:
                 took = time.monotonic() - started
                 # More than can be read at once has gathered enough.
                 all_of_it = batches[-1].number >= there
+                if all_of_it:
+                    # What is there now came after it was looked.
+                    self._behind = started if self.lag else None
+                if self._metrics:
+                    self._metrics.apply_seconds.observe(took)
                 self._pause = min(max(_GATHER, _PAUSE * took), _GATHER_MOST) if all_of_it else 0.0
                 attempt = 0
             except Exception as error:
+                if self._metrics:
+                    self._metrics.apply_failures.inc()
                 self._set_problem(f"{type(error).__name__}: the event store refuses events")
                 log.warning("applying events failed, will be tried again", exc_info=error)
                 if self._stopping.wait(_RETRY[min(attempt, len(_RETRY) - 1)]):
@@ -121,6 +137,8 @@ class Writer:
                 )
             if not grew:
                 self._checkpoint()
+        if self._behind is None:
+            self._behind = time.monotonic()
         self._urgent.wait(self._pause)
         self._urgent.clear()
         return True
@@ -174,7 +192,8 @@ class Writer:
         upto = self.applied
         try:
             started = time.monotonic()
-            self.events.checkpoint()
+            if not self.events.checkpoint(wait=False):
+                return  # it is being copied; the next batches or the next idle moment try again
             self.journal.drop(upto)
         except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
             log.warning("checkpoint failed, batches stay in the journal", exc_info=error)

@@ -11,7 +11,6 @@ import copy
 import logging
 import threading
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Final
@@ -240,9 +239,8 @@ class Live:
                 elif asked:
                     self._ask(asked)
             except Exception as error:
-                # A fault of ours must not end what all others follow. Its message may hold visitors' data.
-                trace = "".join(traceback.format_tb(error.__traceback__))
-                log.error("Following failed: %s\n%s", type(error).__qualname__, trace)
+                # A fault of ours must not end what all others follow.
+                log.error("Following failed", exc_info=error)
                 with self._changed:
                     if subscription:
                         self._end(subscription, error)

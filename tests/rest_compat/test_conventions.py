@@ -196,7 +196,9 @@ def test_the_unexpected_is_logged_and_not_shown(
     assert (answer.status_code, answer.json()) == (500, {"error": "Internal server error"})
     assert api_headers(answer.headers) == API_HEADERS
     [record] = caplog.records
-    assert record.getMessage() == f"error {answer.headers['x-dashi-error']} at /api/websites/{website}/stats"
+    assert (
+        record.getMessage() == f"error {answer.headers['x-dashi-error']} at /api/websites/{{websiteId}}/stats"
+    )
     assert record.exc_info is not None
 
 
