@@ -181,14 +181,20 @@ class EventStore:
     def standing_still(self) -> Iterator[int]:
         """The number of the last write, while no process writes.
 
-        It is in the store for good: after a crash, too, the writes that follow are numbered above it.
+        It is in the store for good: after a crash, too, the writes that follow are numbered above it. Raises Unavailable
+        where that would have to wait for the end of a backup.
         """
         if self.embedded:
-            with self._whole, self._writing:
-                self._checkpoint()
-                with self.connected() as connection:
-                    number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
-                yield number
+            if not self._whole.acquire(timeout=_CHECKPOINT_WAIT):
+                raise Unavailable("The events are being backed up: try again when that is done")
+            try:
+                with self._writing:
+                    self._checkpoint()
+                    with self.connected() as connection:
+                        number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
+                    yield number
+            finally:
+                self._whole.release()
             return
         with self.writing() as connection:
             yield connection.execute(sa.select(_LAST_WRITE)).scalar_one()

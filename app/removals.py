@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from app import access, erasure, retention
 from app.context import Ctx, Runtime
 from app.erasure import Target
-from app.errors import AppError, Hidden
+from app.errors import AppError, Hidden, Unavailable
 from app.models import Removal, Website, utc_now
 from app.paging import Key, Page, Window, page
 
@@ -105,7 +105,10 @@ def of_deleted(ctx: Ctx, website_id: UUID) -> None:
     def finish() -> None:
         # From now on no hit is taken for it: whatever there is can go.
         ctx.runtime.website_changed(website_id)
-        _give_bound(ctx.runtime, Removal.website_id == website_id)
+        try:
+            _give_bound(ctx.runtime, Removal.website_id == website_id)
+        except (Unavailable, sa.exc.OperationalError):
+            return  # the website is deleted, and what it left goes as soon as the event store can be asked
         _begin(ctx.runtime, website_id)
 
     ctx.after_commit.append(finish)

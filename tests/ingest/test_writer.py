@@ -9,7 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
+from app import erasure
 from app.db import EventStore
+from app.erasure import Target
 from app.ingest.journal import Journal
 from app.ingest.rows import Rows
 from app.ingest.writer import Writer
@@ -189,7 +191,9 @@ def test_a_lost_duckdb_log_is_made_good_from_the_journal(
         assert stored(events) == ["a", "b"]
 
 
-def test_website_deletion_waits_for_what_was_accepted(settings: Settings, events: EventStore) -> None:
+def test_the_number_of_a_write_is_known_once_what_was_accepted_is_stored(
+    settings: Settings, events: EventStore
+) -> None:
     journal = open_journal(settings)
     writer = Writer(journal, events)
     events.wait_until_fresh = writer.catch_up
@@ -201,8 +205,12 @@ def test_website_deletion_waits_for_what_was_accepted(settings: Settings, events
     }
     ids = {name: str(uuid4()) for name in ("session_id", "visit_id", "event_id")}
     journal.append(Rows(event=rows("a").event, revenue=[{**money, **ids}])).result(5)
-    events.delete_website(WEBSITE)
-    assert stored(events) == []
+    assert events.wait_until_settled()
+    with events.standing_still() as upto:
+        pass
+    journal.append(rows("later")).result(5)
+    assert erasure.remove_few(events, Target(WEBSITE, upto=upto)) == 3
+    assert stored(events) == ["later"]
     assert events.rows(sa.select(revenue.c.event_id)) == []
     writer.close()
     journal.close()
