@@ -16,7 +16,7 @@ from rich.markup import escape
 
 from app.cli_keys import key_cli, user_named
 from app.errors import AppError
-from app.main import create_app, open_accounts, open_runtime
+from app.main import check_journals, create_app, open_accounts, open_runtime
 from app.security import hash_password, random_password
 from app.settings import Settings
 
@@ -65,6 +65,7 @@ def serve(
     settings = _served_settings(host, port)
     runtime, password = open_runtime(settings)
     runtime.close()
+    check_journals(settings)
     _serve(settings, password)
 
 
