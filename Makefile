@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help setup run demo test lint bench bench-full lock clean
+.PHONY: help setup run demo test faults lint bench bench-full lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do \
@@ -25,6 +25,9 @@ demo: $(VENV)/.run ## Fill three sites with a year of traffic, then serve them
 
 test: $(VENV)/.test ## Run the tests on both stores (one: ARGS='--store duckdb')
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+faults: $(VENV)/.test ## Kill, stop, fill and damage it for longer, about half an hour (root, faketime)
+	CI=1 FAULT_ROUNDS=200 FAULT_OUTAGE_SECONDS=60 $(BIN)/python -m pytest -n $(JOBS) tests/faults $(ARGS)
 
 lint: $(VENV)/.lint ## Check format, style, types, imports and the committed schema
 	$(BIN)/ruff format --check .

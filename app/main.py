@@ -29,7 +29,7 @@ from app.engines import accounts_engine, accounts_sessions, events_engine
 from app.errors import AppError, Invalid, Unavailable
 from app.headers import Headers, protecting
 from app.ingest.collect import Collector
-from app.ingest.journal import open_journals
+from app.ingest.journal import Journal, open_journals
 from app.live.hub import Live
 from app.metrics import Metrics
 from app.outage import outage
@@ -111,13 +111,25 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
     return runtime, runtime.call(SYSTEM, auth.ensure_admin)
 
 
+def _journals(settings: Settings) -> tuple[Journal, list[Journal]]:
+    embedded = settings.event_store_url.startswith("duckdb")
+    return open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes, alone=embedded)
+
+
+def check_journals(settings: Settings) -> None:
+    """Raise Unavailable where serving would, for want of a journal: a server's own failure would be a trace."""
+    own, left_over = _journals(settings)
+    for journal in (own, *left_over):
+        journal.close()
+
+
 def open_services(settings: Settings) -> Services:
     """A runtime that collects. Raises as `open_runtime`."""
     runtime, _ = open_runtime(settings)
     metrics = Metrics(settings.client_ip_header)
     runtime.logged_in = lambda outcome: metrics.logins.labels(outcome).inc()
     runtime.events.observed = metrics.statement_seconds.observe
-    journal, left_over = open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes)
+    journal, left_over = _journals(settings)
     live = Live(runtime)
     metrics.gauge("dashi_subscriptions", "Subscriptions at this moment.", lambda: live.count)
     collector = Collector(runtime, journal, left_over, metrics)

@@ -175,7 +175,9 @@ class Keys:
         return claims if claims and isinstance(claims.get("userId"), str) else None
 
     def _own(self, token: str) -> dict[str, Any] | None:
-        return _decoded(token, self._login_key, ["HS256"], audience=_LOGIN_AUDIENCE)
+        # A clock that is set back must not log everybody out; `exp` alone bounds how long a token holds.
+        unhurried = {"verify_iat": False}
+        return _decoded(token, self._login_key, ["HS256"], audience=_LOGIN_AUDIENCE, options=unhurried)
 
     def _opened_claims(self, token: str) -> dict[str, Any] | None:
         """The claims of an encrypted token. Its JWT is verified each time, so that an `exp` in it is honoured."""

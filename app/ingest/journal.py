@@ -25,7 +25,7 @@ import orjson
 
 from app.errors import Unavailable
 from app.ingest.rows import Rows
-from app.ingest.salvage import damaged, legible, salvage, set_aside_tail
+from app.ingest.salvage import damaged, legible, salvage, set_aside_tail, take_salvaged
 from app.outage import outage
 
 log = logging.getLogger("dashi.journal")
@@ -65,10 +65,14 @@ class _Entry:
         return sum(map(len, self.rows))
 
 
+class Held(Unavailable):
+    """Another process has this journal."""
+
+
 class Journal:
     """One journal file, held by one process.
 
-    Raises Unavailable on opening when another process holds it.
+    Raises Held on opening when another process has it, Unavailable when it cannot be opened.
     """
 
     def __init__(self, file: Path, max_bytes: int) -> None:
@@ -199,6 +203,7 @@ class Journal:
 
     def _look_over(self) -> None:
         """Set aside what cannot be read, so that the rest can."""
+        take_salvaged(self.file)
         if not self.file.exists():
             return
         try:
@@ -280,20 +285,21 @@ class Journal:
         _tell(entries, error)
 
 
-def open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journal]]:
+def open_journals(directory: Path, max_bytes: int, *, alone: bool = False) -> tuple[Journal, list[Journal]]:
     """This process's journal, and those that no process holds and that still have batches to apply.
 
     Each process that serves one PostgreSQL has a journal of its own; when fewer processes start than ran before, one
-    of them takes over what the others left.
+    of them takes over what the others left. Raises Unavailable when none can be opened, or, for a process that is to be
+    `alone` with its store, when another holds one.
     """
     directory.mkdir(parents=True, exist_ok=True)
     # One process at a time, or each would take what another only looks into for a journal in use.
     with (directory / "opening.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        return _open_journals(directory, max_bytes)
+        return _open_journals(directory, max_bytes, alone)
 
 
-def _open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journal]]:
+def _open_journals(directory: Path, max_bytes: int, alone: bool) -> tuple[Journal, list[Journal]]:
     mine: Journal | None = None
     left: list[Journal] = []
     for file in _journal_files(directory):
@@ -301,7 +307,11 @@ def _open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journ
             return mine, left
         try:
             journal = Journal(file, max_bytes)
-        except Unavailable:  # held by another process, which applies it itself
+        except Held:  # by another process, which applies it itself
+            if alone:
+                raise Unavailable(
+                    f"{directory} is in use by another process; with events in DuckDB each needs a DATA_DIR of its own"
+                ) from None
             continue
         if mine is None:
             mine = journal
@@ -353,7 +363,7 @@ def _hold(lock: Path) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        raise Unavailable(f"{lock} is held by another process") from error
+        raise Held(f"{lock} is held by another process") from error
     return descriptor
 
 

@@ -69,41 +69,69 @@ def salvage(file: Path, schema: str, identity: str) -> None:
     """Put a journal file that SQLite cannot read aside, and a new one in its place that has what could be read.
 
     Batches keep their numbers, by which the event store knows what it has. Where the file does not say whose they are,
-    `identity`, of the lock file beside it, does.
+    `identity`, of the lock file beside it, does; without either the store could count them twice, and they stay aside.
     """
-    aside = _free_name(file)
-    for suffix in ("", "-wal"):
-        if (part := file.with_name(file.name + suffix)).exists():
-            shutil.move(part, aside.with_name(aside.name + suffix))
-    file.with_name(f"{file.name}-shm").unlink(missing_ok=True)
+    copy, making = _beside(file, ".reading"), _beside(file, ".making")
+    for leftover in (copy, making):
+        for part in _parts(leftover):
+            part.unlink(missing_ok=True)
+    # A copy is read: reading may write to the log.
+    for part, its_copy in zip(_parts(file), _parts(copy), strict=True):
+        if part.exists() and not part.name.endswith("-shm"):
+            shutil.copyfile(part, its_copy)
     batches: dict[int, Any] = {}
     rejected: list[Any] = []
-    # A copy is read: reading may write to the log.
-    copy = file.with_name(f"{file.name}.reading")
-    for suffix in ("", "-wal"):
-        if (part := aside.with_name(aside.name + suffix)).exists():
-            shutil.copyfile(part, copy.with_name(copy.name + suffix))
     with closing(sqlite3.connect(copy)) as source:
         source.text_factory = legible
-        with suppress(sqlite3.Error):
+        with suppress(sqlite3.Error, TypeError):
             identity = source.execute("SELECT id FROM journal").fetchone()[0] or identity
         for row in _readable(source):
             batches[row[0]] = row
         with suppress(sqlite3.Error):
             rejected = source.execute("SELECT * FROM rejected").fetchall()
-    for suffix in ("", "-wal", "-shm"):
-        copy.with_name(copy.name + suffix).unlink(missing_ok=True)
-    with closing(sqlite3.connect(file)) as made:
+    for part in _parts(copy):
+        part.unlink(missing_ok=True)
+    kept = list(batches.values()) if identity else []
+    with closing(sqlite3.connect(making)) as made:
+        made.execute("PRAGMA synchronous=FULL")
         made.executescript(schema)
         if identity:
             made.execute("INSERT INTO journal VALUES (?)", (identity,))
-            made.executemany(f"INSERT INTO batch VALUES ({_marks(batches.values())})", batches.values())  # noqa: S608
+        if kept:
+            made.executemany(f"INSERT INTO batch VALUES ({', '.join('?' * len(kept[0]))})", kept)  # noqa: S608
         made.executemany("INSERT INTO rejected VALUES (?, ?, ?)", rejected)
         made.commit()
+    making.rename(_beside(file, ".salvaged"))
+    aside = take_salvaged(file)
     log.warning(
-        "%s is damaged and is now %s; %d batches of it could be read and are applied",
-        file, aside, len(batches) if identity else 0,
-    )  # fmt: skip
+        "%s is damaged and is now %s; %d batches of it could be read and are applied", file, aside, len(kept)
+    )
+
+
+def take_salvaged(file: Path) -> Path | None:
+    """Put what was salvaged in the place of the damaged file, which is moved to the name that is answered.
+
+    A process that died while it did so is followed by one that does the rest.
+    """
+    salvaged = _beside(file, ".salvaged")
+    if not salvaged.exists():
+        return None
+    aside = _free_name(file)
+    # The log goes first: of another database, it would be taken for the new one's.
+    for part, its_place in reversed(list(zip(_parts(file), _parts(aside), strict=True))):
+        if part.exists():
+            shutil.move(part, its_place)
+    salvaged.rename(file)
+    return aside
+
+
+def _beside(file: Path, suffix: str) -> Path:
+    return file.with_name(file.name + suffix)
+
+
+def _parts(file: Path) -> list[Path]:
+    """What SQLite keeps a database in."""
+    return [file, _beside(file, "-wal"), _beside(file, "-shm")]
 
 
 def _readable(source: sqlite3.Connection) -> Iterator[Any]:
@@ -118,10 +146,6 @@ def _readable(source: sqlite3.Connection) -> Iterator[Any]:
         for number in range(min(numbers), min(max(numbers), min(numbers) + _MOST_LOOKED_UP)):
             with suppress(sqlite3.Error):
                 yield from source.execute("SELECT * FROM batch WHERE number = ?", (number,))
-
-
-def _marks(rows: Any) -> str:
-    return ", ".join("?" * len(next(iter(rows), ())))
 
 
 def _free_name(file: Path) -> Path:

@@ -97,6 +97,8 @@ class Writer:
         with self.journal.grown:
             self.journal.grown.notify_all()
         self._thread.join(timeout)
+        if self.lag:
+            log.warning("%d batches wait in the journal for the next start", self.lag)
 
     def _run(self) -> None:
         attempt = 0

