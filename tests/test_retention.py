@@ -222,18 +222,17 @@ def test_disk_is_freed_and_used_again(own: Server) -> None:
     month(store, website_id, 100, events)
     full = used(store)
     assert full > empty + events * 100
-    took = []
     for days_ago in (90, 80, 70):
         assert removals.work_off(own.runtime)
         assert erasure.count(store, erasure.Target(UUID(website_id))) == 0
-        took.append(used(store))
         month(store, website_id, days_ago, events)
-    if store.embedded:
-        # What is left is of rows that lie together with others, and does not become more.
-        assert took[0] < empty + (full - empty) / 2
-        assert took == [took[0]] * 3
     # PostgreSQL keeps the room for the next month; what an index had is used again one round later.
     assert used(store) < empty + 2.5 * (full - empty)
+    if store.embedded:
+        # Of rows that lie together with others DuckDB gives the room back once something is put behind them.
+        assert removals.work_off(own.runtime)
+        month(store, website_id, 1, 10)
+        assert used(store) < empty + (full - empty) / 2
 
 
 def test_many_rows_go_in_many_short_transactions(own: Server) -> None:
