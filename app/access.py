@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from app.context import Ctx, Kind
 from app.errors import Denied, Hidden, NotFound, Unauthenticated
-from app.models import Membership, SavedReport, Segment, Share, Team, User, Website
+from app.models import Membership, Removal, SavedReport, Segment, Share, Team, User, Website
 
 
 class KeyScope(StrEnum):
@@ -96,6 +96,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "user:delete": Rule(MANAGE),
     "users:view": Rule(READ),
     "users:create": Rule(MANAGE),
+    "removal:view": Rule(READ, own=True, member=True),
     "report:view": Rule(READ, own=True),
     "report:update": Rule(MANAGE, own=True),
 }
@@ -246,6 +247,22 @@ def user_account(ctx: Ctx, user_id: UUID, action: str) -> User:
     if not _may(ctx, RULES[action], user_id):
         raise Denied
     return found
+
+
+def removal(ctx: Ctx, removal_id: UUID) -> Removal:
+    """A removal that the actor asked for, or of a website of its own or its team's.
+
+    Raises Unauthenticated when nobody asks, Hidden when there is none or the actor may not see it.
+    """
+    authenticated(ctx)
+    found = ctx.db.get(Removal, removal_id)
+    if found is not None:
+        site = ctx.db.get(Website, found.website_id)
+        rule = RULES["removal:view"]
+        asked = _may(ctx, rule, found.requested_by, website_id=found.website_id)
+        if asked or (site and _may(ctx, rule, site.user_id, site.team_id, site.website_id)):
+            return found
+    raise Hidden("Removal not found")
 
 
 def segment(ctx: Ctx, segment_id: UUID, action: str, website_id: UUID | None = None) -> Segment:

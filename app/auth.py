@@ -73,6 +73,8 @@ def share_actor(keys: Keys, token: str) -> Actor:
     if claims is None or website_id is None:
         return ANONYMOUS
     share_id = _uuid(claims["share"]) if "share" in claims else None
+    if share_id is None and "share" in claims:
+        return ANONYMOUS  # not one of Umami's, which name none
     return Actor(
         Kind.SHARE,
         website_id=website_id,
@@ -82,20 +84,28 @@ def share_actor(keys: Keys, token: str) -> Actor:
     )
 
 
-def login(ctx: Ctx, username: str, password: str) -> Login:
-    """A login token for a name and a password, or Unauthenticated. Takes as long for names that do not exist."""
-    user = ctx.db.scalar(sa.select(User).where(User.username == username))
-    if not verify_password(password, user.password if user else _nobodys_hash()) or user is None:
-        ctx.runtime.logged_in("refused")
-        raise Unauthenticated("Incorrect username or password")
+def login(ctx: Ctx, username: str, password: str, caller: str) -> Login:
+    """A login token for a name and a password that came from the address `caller`.
+
+    Raises Unauthenticated if they are wrong, TooMany after too many wrong ones. Names that do not exist take as long,
+    and are refused alike.
+    """
+    with ctx.runtime.throttle.attempt(f"user {username}", caller):
+        # Made by the first login whether it is needed or not: it takes as long as a check.
+        nobodys = _nobodys_hash()
+        user = ctx.db.scalar(sa.select(User).where(User.username == username))
+        if not verify_password(password, user.password if user else nobodys) or user is None:
+            ctx.runtime.logged_in("refused")
+            raise Unauthenticated("Incorrect username or password")
     ctx.runtime.logged_in("succeeded")
     return Login(ctx.keys.login_token(str(user.user_id), ctx.keys.fingerprint(user.password)), user)
 
 
-def open_share(ctx: Ctx, slug: str, password: str | None = None) -> ShareAccess:
-    """A token for the website behind a share link.
+def open_share(ctx: Ctx, slug: str, password: str | None = None, caller: str = "") -> ShareAccess:
+    """A token for the website behind a share link; `caller` is the address that a password came from.
 
-    Raises NotFound for an unknown or expired one, Unauthenticated without the password it needs or with a wrong one.
+    Raises NotFound for an unknown or expired one, Unauthenticated without the password it needs or with a wrong one,
+    TooMany after too many wrong ones.
     """
     share = ctx.db.scalar(sa.select(Share).where(Share.slug == slug))
     if share is None or share.is_over(ctx.now):
@@ -104,8 +114,9 @@ def open_share(ctx: Ctx, slug: str, password: str | None = None) -> ShareAccess:
     if share.password is not None:
         if not password:
             raise Unauthenticated("This share needs a password", field="password")
-        if not verify_password(password, share.password):
-            raise Unauthenticated("Incorrect password", field="password")
+        with ctx.runtime.throttle.attempt(f"share {share.share_id}", caller):
+            if not verify_password(password, share.password):
+                raise Unauthenticated("Incorrect password", field="password")
         # The token ends with the password, as a login does.
         claims["pwd"] = ctx.keys.fingerprint(share.password)
     return ShareAccess(share.website_id, ctx.keys.sign(claims))

@@ -35,7 +35,7 @@ class Buckets:
     def __init__(
         self,
         size: int,
-        refill: int,
+        refill: float,
         most: int = MOST_BUCKETS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -17,8 +17,10 @@ from app import logs
 from app.cli_backup import backup, restore
 from app.cli_doctor import doctor
 from app.cli_keys import key_cli, user_named
+from app.cli_visitors import visitor_cli
 from app.errors import AppError
 from app.main import create_app, open_accounts, open_runtime
+from app.protocol import options
 from app.security import hash_password, random_password
 from app.settings import Settings
 
@@ -38,6 +40,7 @@ cli.add_typer(key_cli, name="key")
 cli.command()(backup)
 cli.command()(restore)
 cli.command()(doctor)
+cli.add_typer(visitor_cli, name="visitor")
 console = Console(highlight=False)
 
 
@@ -202,19 +205,7 @@ def _serve(settings: Settings, password: str | None) -> None:
         workers=settings.workers,
         host=settings.host,
         port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        access_log=False,
-        server_header=False,
-        # The visitor's address is read by the rules of collecting, from headers it is told to trust.
-        proxy_headers=False,
-        timeout_graceful_shutdown=8,
-        ws_max_size=settings.max_body_bytes,
-        # Messages are small, and what compresses them would take 40 KB for each socket, as much as all else of it.
-        ws_per_message_deflate=False,
-        # What uvicorn has to say goes the way of all else that is logged.
-        log_config=None,
-        log_level="warning",
+        **options(settings),
     )
 
 

@@ -11,13 +11,13 @@ import asyncio
 import contextvars
 import datetime as dt
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -28,15 +28,22 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.db import EventStore
 from app.errors import Conflict, Unavailable
 from app.models import ApiKey, Share, User, utc_now
+from app.outage import outage
 from app.priority import step_back
+from app.proxies import Proxies
 from app.security import Keys
 from app.settings import Settings
+from app.throttle import Throttle
 
 log = logging.getLogger("dashi")
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Passwords are hashed two at a time, so that collecting and reading go on beside them; this many may wait for it, which
+# takes some two seconds.
+_HASHERS: Final = 2
+_MOST_HASHING: Final = 50
 # How exact an API key's last use is known.
 _LAST_USED = dt.timedelta(minutes=1)
 
@@ -156,13 +163,22 @@ class Runtime:
         self.keys = keys
         self.accounts = accounts
         self.events = events
+        self.proxies = Proxies(settings.trusted_proxies, settings.client_ip_header)
+        self.throttle = Throttle(
+            settings.login_tries, settings.login_tries_per_address, settings.login_tries_per_account
+        )
         self.logged_in: Callable[[str], None] = lambda outcome: None  # called with `succeeded` or `refused`
         self.on_website_change: list[Callable[[UUID], None]] = []
         self.on_key_change: list[Callable[[], None]] = []
+        self.on_removal: list[Callable[[], None]] = []
+        self.on_room: list[Callable[[UUID], None]] = []
+        self.on_erasure: list[Callable[[UUID, Collection[UUID] | None, str], None]] = []
         # Reading has workers of its own, and they step back, so that a slow dashboard does not delay collecting.
         self._readers = ThreadPoolExecutor(
             settings.read_threads, thread_name_prefix="read", initializer=step_back
         )
+        self._hashers = ThreadPoolExecutor(_HASHERS, thread_name_prefix="hash", initializer=step_back)
+        self._hashing = 0  # verbs that hash or wait for it
 
     @contextmanager
     def operation(self, actor: Actor = ANONYMOUS) -> Iterator[Ctx]:
@@ -179,8 +195,10 @@ class Runtime:
         except (sa.exc.IntegrityError, StaleDataError) as error:
             # Two requests at the same moment: what one looked up, the other has changed since.
             raise Conflict("This was changed by another request at the same moment") from error
-        except sa.exc.OperationalError as error:
-            raise Unavailable("The accounts store does not answer") from error
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            if told := outage(error, "The accounts store"):
+                raise told from error
+            raise
 
     def call(
         self, actor: Actor, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs
@@ -193,16 +211,30 @@ class Runtime:
         self, actor: Actor, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Run one verb as one operation in the pool of readers: the one bridge from asynchronous code."""
+        return await self._in(self._readers, lambda: self.call(actor, verb, *args, **kwargs))
 
-        def work() -> T:
-            return self.call(actor, verb, *args, **kwargs)
+    async def run_hashing(
+        self, actor: Actor, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `run`, for verbs that hash a password: that takes a tenth of a second, and has workers of its own.
 
+        Raises Unavailable when too many wait for them.
+        """
+        if self._hashing >= _MOST_HASHING:
+            raise Unavailable("Too many passwords are being checked")
+        self._hashing += 1
+        try:
+            return await self._in(self._hashers, lambda: self.call(actor, verb, *args, **kwargs))
+        finally:
+            self._hashing -= 1
+
+    async def _in(self, workers: ThreadPoolExecutor, work: Callable[[], T]) -> T:
         # With the caller's context: what it counts is counted in the worker too.
         inside = contextvars.copy_context()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, inside.run, work)
+        return await asyncio.get_running_loop().run_in_executor(workers, inside.run, work)
 
     def website_changed(self, website_id: UUID) -> None:
-        """Tell whoever remembers something of a website that it was made or deleted."""
+        """Tell whoever remembers something of a website that it was made, or deleted, or takes other hits now."""
         for forget in self.on_website_change:
             forget(website_id)
 
@@ -211,19 +243,41 @@ class Runtime:
         for forget in self.on_key_change:
             forget()
 
+    def removal_asked(self) -> None:
+        """Tell whoever removes in the background that there is something to do."""
+        for tell in self.on_removal:
+            tell()
+
+    def make_room(self, website_id: UUID) -> None:
+        """Have the space used again, in the background, that rows of a website took."""
+        for tell in self.on_room:
+            tell(website_id)
+
+    def erased(
+        self, website_id: UUID, session_ids: Collection[UUID] | None = None, distinct_id: str = ""
+    ) -> None:
+        """Have what lies outside of the event store forgotten too: of a website, or of these sessions or this visitor.
+
+        Raises Unavailable when that is not possible now.
+        """
+        for forget in self.on_erasure:
+            forget(website_id, session_ids, distinct_id)
+
     def key_used(self, api_key_id: UUID, at: dt.datetime) -> None:
         """Remember when an API key was used: in a transaction of its own, so that a question holds no lock for it."""
         mine = ApiKey.api_key_id == api_key_id
         try:
             with self.accounts.begin() as session:
                 session.execute(sa.update(ApiKey).where(mine).values(last_used_at=at))
-        except sa.exc.OperationalError as error:
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             # What it was used for is done, and not to be refused for want of a note.
-            log.warning("the use of an API key could not be noted", exc_info=error)
+            told = outage(error, "The accounts store")
+            log.warning("the use of an API key could not be noted", exc_info=None if told else error)
 
     def close(self) -> None:
-        """End the readers and give the connections back."""
-        self._readers.shutdown(wait=True, cancel_futures=True)
+        """End the workers and give the connections back."""
+        for workers in (self._readers, self._hashers):
+            workers.shutdown(wait=True, cancel_futures=True)
         self.events.close()
         bound: Any = self.accounts.kw["bind"]
         if isinstance(bound, Engine):

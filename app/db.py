@@ -15,18 +15,24 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, Row
 
+from app.engines import open_duckdb
 from app.errors import Conflict, Invalid, Unavailable
 from app.folding import fold_json
+from app.gate import Gate
 from app.listen import Listener, notify
+from app.outage import outage
 from app.sql import insert_json
 from app.stored import Stored, stored
-from app.tables import DATA_TABLES, WEBSITE_TABLES, applied_batch, event, metadata, visit_part
+from app.tables import DATA_TABLES, applied_batch, event, metadata
 from app.watchdog import WATCHDOG
 from app.work import WORK
 
 log = logging.getLogger("dashi.db")
 
 DEFAULT_TIMEOUT = 30.0
+# Seconds that a checkpoint may be kept from beginning, and between two attempts.
+_CHECKPOINT_WAIT = 10.0
+_CHECKPOINT_RETRY = 0.01
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
@@ -35,6 +41,7 @@ _TIDYING = 7_244_312
 # The name under which a copy is attached, and seconds after which it is asked whether it is still wanted.
 _COPY = "dashi_copy"
 _LOOK = 0.05
+_REMOVING = 7_244_313
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
 
@@ -55,6 +62,11 @@ def _take_turn(connection: sa.Connection) -> None:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITING)))
 
 
+def _mark_of(connection: sa.Connection, journal_id: UUID) -> int:
+    last = sa.select(sa.func.max(applied_batch.c.batch)).where(applied_batch.c.journal_id == journal_id)
+    return connection.execute(last).scalar() or 0
+
+
 class EventStore:
     """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them."""
 
@@ -63,14 +75,21 @@ class EventStore:
         self.statement_timeout = statement_timeout  # seconds; PostgreSQL's engine knows it by itself
         self.wait_until_fresh: Callable[[], None] = lambda: None
         self.observed: Callable[[float], None] = lambda seconds: None  # called with how long a statement took
-        # The same, and for what is being accepted at this moment.
-        self.wait_until_settled: Callable[[], None] = lambda: self.wait_until_fresh()
+        # The same, and for what is being accepted at this moment: whether it is all there.
+        self.wait_until_settled: Callable[[], bool] = self._settled
+        # Whether rows of some writes are being removed, and those of later ones of the same website are not.
+        self.is_removing: Callable[[], bool] = lambda: False
         # DuckDB runs one writing transaction at a time well and several badly; elsewhere this costs nothing.
         self._writing = threading.Lock()
         # Held by what needs or makes a file that is whole: no checkpoint while it is copied.
         self._whole = threading.Lock()
+        self._gate = Gate("The event store")
         self._heard: Callable[[Sequence[Stored]], None] | None = None
         self._listener: Listener | None = None
+
+    def _settled(self) -> bool:
+        self.wait_until_fresh()
+        return True
 
     def as_it_is(self) -> EventStore:
         """The same store for whoever needs not wait: what they ask about is known to be there."""
@@ -95,15 +114,11 @@ class EventStore:
             work.questions.append(statement.params(values) if values else statement)
         started = time.perf_counter()
         try:
-            with self._asking() as connection, self._within_time(connection):
+            with self._gate.passed(), self._asking() as connection, self._within_time(connection):
                 return list(connection.execute(statement, values).all())
         except sa.exc.DataError as error:
             log.warning("a value that the event store cannot work with", exc_info=error)
             raise Invalid("The event store cannot work with a value of this question") from error
-        except sa.exc.OperationalError as error:
-            if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
-                raise self._too_slow() from error
-            raise Unavailable("The event store does not answer") from error
         finally:
             self.observed(time.perf_counter() - started)
 
@@ -113,9 +128,17 @@ class EventStore:
 
     @contextmanager
     def _within_time(self, connection: sa.Connection) -> Iterator[None]:
-        """Interrupt the statement of the block at the time limit: DuckDB has none of its own. Raises Unavailable."""
+        """The statement of the block ends at the time limit: DuckDB, which has none of its own, is interrupted.
+
+        Raises Unavailable.
+        """
         if not self.embedded:
-            yield
+            try:
+                yield
+            except sa.exc.OperationalError as error:
+                if getattr(error.orig, "sqlstate", "") == _QUERY_CANCELED:
+                    raise self._too_slow() from error
+                raise
             return
         driver: Any = connection.connection.driver_connection
         with WATCHDOG.limit(self.statement_timeout, driver.interrupt) as watch:
@@ -132,17 +155,14 @@ class EventStore:
         )
 
     def ping(self) -> None:
-        """Raise whatever keeps the store from answering."""
-        with self.engine.connect() as connection:
+        """Raise Unavailable if the store does not answer."""
+        with self.connected() as connection:
             connection.execute(sa.select(1))
 
     def applied(self, journal_id: UUID) -> int:
         """Number of the last batch of this journal that is in the store, 0 if none."""
-        with self.engine.connect() as connection:
-            last = sa.select(sa.func.max(applied_batch.c.batch)).where(
-                applied_batch.c.journal_id == journal_id
-            )
-            return connection.execute(last).scalar() or 0
+        with self.connected() as connection:
+            return _mark_of(connection, journal_id)
 
     def last_write(self) -> int:
         """The number of the last write. It is in the store with all before it, and whatever comes is numbered above."""
@@ -152,23 +172,56 @@ class EventStore:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction that writes, in this process's turn and among all processes. Whoever waits for it waits."""
-        with self._writing, self.engine.begin() as connection:
+        with self._writing, self._gate.passed(), self.engine.begin() as connection:
             without_limit(connection)
             _take_turn(connection)
             yield connection
 
     @contextmanager
+    def standing_still(self) -> Iterator[int]:
+        """The number of the last write, while no process writes.
+
+        It is in the store for good: after a crash, too, the writes that follow are numbered above it.
+        """
+        if self.embedded:
+            with self._whole, self._writing:
+                self._checkpoint()
+                with self.connected() as connection:
+                    number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
+                yield number
+            return
+        with self.writing() as connection:
+            yield connection.execute(sa.select(_LAST_WRITE)).scalar_one()
+
+    @contextmanager
     def tidying(self) -> Iterator[bool]:
         """Whether no other process is tidying. If so, none begins to within the block."""
+        with self._alone(_TIDYING) as alone:
+            yield alone
+
+    @contextmanager
+    def removing(self) -> Iterator[bool]:
+        """The same for removing what is no longer wanted."""
+        with self._alone(_REMOVING) as alone:
+            yield alone
+
+    @contextmanager
+    def _alone(self, lock: int) -> Iterator[bool]:
         if self.embedded:
             yield True
             return
-        with self.engine.begin() as connection:
-            yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(_TIDYING))))
+        with self._gate.passed(), self.engine.begin() as connection:
+            yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock))))
 
-    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str]) -> None:
-        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write."""
+    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
+        """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write.
+
+        Answers the mark. If it was not `after`, nothing is inserted: whoever is cut off while a transaction ends does
+        not learn whether it did, and asking before its turn would be too early to know.
+        """
         with self.writing() as connection:
+            if after is not None and (there := _mark_of(connection, journal_id)) != after:
+                return there
             number = connection.execute(sa.select(_LAST_WRITE)).scalar_one() + 1
             for table in DATA_TABLES:
                 if text := rows.get(table.name):
@@ -185,36 +238,27 @@ class EventStore:
                 notify(connection, told)
         if self._heard and told:
             self._heard(told)
+        return batch
 
     def accepts(self, table: str, row: str) -> bool:
-        """Whether the store would take this one row (JSON object); nothing is kept."""
-        with self._writing, self.engine.connect() as connection:
+        """Whether the store would take this one row (JSON object); nothing is kept. Raises Unavailable if it is down."""
+        with self._writing, self.connected() as connection:
             try:
                 connection.execute(insert_json(metadata.tables[table]), {"rows": f"[{row}]", "stored_in": 0})
-            except sa.exc.DBAPIError as error:
-                if error.connection_invalidated:
-                    raise
+            except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError):
                 return False
             finally:
                 connection.rollback()
         return True
 
-    def delete_website(self, website_id: UUID) -> None:
-        """Remove everything of a website, what was acknowledged a moment ago included."""
-        self.wait_until_settled()
-        with self._writing, self.engine.begin() as connection:
-            without_limit(connection)
-            for table in WEBSITE_TABLES:
-                if table is visit_part:
-                    # Folding takes its rows out and puts them back: what is put back meanwhile would stay.
-                    _take_turn(connection)
-                connection.execute(table.delete().where(table.c.website_id == website_id))
-            if not self.embedded:
-                notify(connection, [Stored(website_id)])
+    def tell(self, website_id: UUID) -> None:
+        """Have those who follow a website ask again: something else than new events has changed what they are told."""
+        told = [Stored(website_id)]
+        if not self.embedded:
+            with self._gate.passed(), self.engine.begin() as connection:
+                notify(connection, told)
         if self._heard:
-            self._heard([Stored(website_id)])
-        # The journal makes good for events that a lost log held, but it knows of no deletions.
-        self.checkpoint()
+            self._heard(told)
 
     def follow(self, heard: Callable[[Sequence[Stored]], None], lost: Callable[[], None]) -> None:
         """Have `heard` called, in some thread, with all that is stored from now on, by other processes too.
@@ -244,11 +288,29 @@ class EventStore:
         if not self._whole.acquire(blocking=wait):
             return False
         try:
-            with self._writing, self.engine.connect() as connection:
-                connection.exec_driver_sql("CHECKPOINT")
+            with self._writing:
+                self._checkpoint()
         finally:
             self._whole.release()
         return True
+
+    def _checkpoint(self) -> None:
+        """Have DuckDB put its log into its file, in this process's turn.
+
+        It refuses to as long as a question is under way that is older than a write which changed a row, as each one does by
+        its mark. Writes are kept out meanwhile, so those questions become fewer.
+        """
+        deadline = time.monotonic() + _CHECKPOINT_WAIT
+        while True:
+            try:
+                with self.connected() as connection:
+                    connection.exec_driver_sql("CHECKPOINT")
+            except sa.exc.DBAPIError as error:
+                if "other write transactions active" not in str(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(_CHECKPOINT_RETRY)
+            else:
+                return
 
     def copy_to(self, file: Path, wanted: Callable[[], bool] = lambda: True) -> None:
         """Copy an embedded store, as it is at one moment, to a new file. Others read and write meanwhile.
@@ -260,7 +322,7 @@ class EventStore:
             raise Invalid("The event store is no file")
         if file.exists():
             raise Conflict(f"{file} is there already")
-        with self._whole, self._asking() as connection:
+        with self._whole, self._gate.passed(), self._asking() as connection:
             try:
                 _copy(connection, file, wanted)
             except sa.exc.DBAPIError as error:
@@ -269,6 +331,32 @@ class EventStore:
                 # It names files and the system's reason: nothing is converted that could be quoted.
                 reason = str(error.orig).partition("\n")[0]
                 raise Unavailable(f"The events could not be copied: {reason}") from error
+
+    @contextmanager
+    def connected(self) -> Iterator[sa.Connection]:
+        """A connection. Raises Unavailable when the store is down."""
+        with self._gate.passed(), self.engine.connect() as connection:
+            yield connection
+
+    def reopen(self) -> None:
+        """Open the store anew if only that helps: DuckDB after it could not write its own file.
+
+        What it had acknowledged is in its log then, or in the journal. Raises Unavailable when it cannot be opened yet.
+        """
+        if not self._gate.shut:
+            return
+        with self._writing:
+            self._gate.wait_until_empty()
+            self.engine.dispose()
+            try:
+                open_duckdb(self.engine)
+            except Exception as error:
+                log.warning("the event store cannot be opened anew yet: %s", error)
+                raise outage(error, "The event store") or Unavailable(
+                    "The event store cannot be opened anew yet"
+                ) from error
+            self._gate.shut = False
+        log.warning("the event store was opened anew")
 
     def close(self) -> None:
         self.engine.dispose()

@@ -16,6 +16,8 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Unavailable
+from app.listen import PATIENCE
+from app.outage import invalidated, no_room
 from app.priority import step_back
 from app.settings import Settings
 from app.work import WORK
@@ -69,7 +71,8 @@ def accounts_engine(settings: Settings) -> Engine:
     url = make_url(settings.accounts_url)
     # A file does not hang up.
     embedded = url.get_backend_name() == "sqlite"
-    engine = sa.create_engine(url, pool_pre_ping=not embedded, hide_parameters=True)
+    patience = {} if embedded else _patience(url)
+    engine = sa.create_engine(url, connect_args=patience, pool_pre_ping=not embedded, hide_parameters=True)
 
     @sa_event.listens_for(engine, "before_cursor_execute")
     def _count(*_: Any) -> None:
@@ -104,6 +107,7 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
         size = settings.read_threads + 2
         engine = sa.create_engine(
             url,
+            connect_args=_patience(url),
             pool_pre_ping=True,
             pool_size=size,
             max_overflow=4,
@@ -115,10 +119,21 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
     file = Path(url.database or "")
     engine = _duckdb_engine(settings, file)
     if opened:
-        # DuckDB starts its workers now, and they have the priority of the thread that does.
-        with ThreadPoolExecutor(1, initializer=step_back) as opener:
-            opener.submit(_open_duckdb, engine, file).result()
+        open_duckdb(engine)
     return engine
+
+
+def open_duckdb(engine: Engine) -> None:
+    """Open the file, with what is in its log. Raises Unavailable when that cannot be, now."""
+    file = Path(engine.url.database or "")
+    # DuckDB starts its workers now, and they have the priority of the thread that does.
+    with ThreadPoolExecutor(1, initializer=step_back) as opener:
+        opener.submit(_open_duckdb, engine, file).result()
+
+
+def _patience(url: sa.URL) -> dict[str, int]:
+    """How long an answer of PostgreSQL's machine is waited for, where the URL does not say it."""
+    return {name: value for name, value in PATIENCE.items() if name not in url.query}
 
 
 def _prepare_for_questions(seconds: float) -> Callable[[Any, Any], None]:
@@ -155,7 +170,7 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
-    return sa.create_engine(
+    engine = sa.create_engine(
         f"duckdb:///{file}",
         connect_args={"config": config},
         pool_size=settings.read_threads + 2,
@@ -163,6 +178,14 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
         hide_parameters=True,
         skip_autocommit_rollback=True,
     )
+    sa_event.listen(engine, "handle_error", _hang_up_if_invalidated)
+    return engine
+
+
+def _hang_up_if_invalidated(context: sa.engine.ExceptionContext) -> None:
+    """A connection to a database that is invalidated cannot even roll back."""
+    if invalidated(context.original_exception):
+        context.is_disconnect = True
 
 
 def duckdb_file(file: Path) -> Engine:
@@ -178,8 +201,12 @@ def _open_duckdb(engine: Engine, file: Path) -> None:
         if "Could not set lock on file" in str(error):
             raise Unavailable(f"{file} is in use by another process; DuckDB allows one") from error
         wal = file.with_name(file.name + ".wal")
+        if no_room(error):
+            # Replaying may need some too; the log is as good as it was.
+            raise Unavailable(f"{file} cannot be opened: there is no room left on its disk") from error
         if "replaying WAL" not in str(error) or not wal.exists():
-            raise
+            first_line = str(error.orig).partition("\n")[0]
+            raise Unavailable(f"{file} cannot be opened: {first_line}") from error
         _quarantine(wal)
         engine.connect().close()
 

@@ -62,7 +62,15 @@ class Conflict(AppError):
 
 
 class TooMany(AppError):
+    """Dashi does not do it now because of how much was asked; `retry_after` is in seconds, None if time does not help."""
+
     code, status, default = "too-many", 429, "Too many requests"
+
+    def __init__(
+        self, message: str = "", *, field: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__(message, field=field)
+        self.retry_after = retry_after
 
 
 class Unavailable(AppError):

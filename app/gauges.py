@@ -41,7 +41,7 @@ def watch_tidying(metrics: Metrics, tidy: Tidy) -> None:
 
 
 def tell_versions(metrics: Metrics, events: EventStore) -> None:
-    with events.engine.connect() as connection:
+    with events.connected() as connection:
         found = connection.exec_driver_sql("SELECT version()").scalar_one()
     metrics.info(
         store=events.engine.dialect.name,

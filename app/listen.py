@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Engine
 
 from app.errors import Unavailable
+from app.outage import outage
 from app.stored import Stored
 
 log = logging.getLogger("dashi.listen")
@@ -26,7 +27,7 @@ _LOOK: Final = 0.5
 _SILENCE: Final = 20.0
 _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 # Without these a machine that no longer answers is waited for as long as the system sees fit: a quarter of an hour.
-_PATIENCE: Final = {"connect_timeout": 10, "tcp_user_timeout": 10_000}
+PATIENCE: Final = {"connect_timeout": 10, "tcp_user_timeout": 10_000}
 
 
 def notify(connection: sa.Connection, told: Sequence[Stored]) -> None:
@@ -49,6 +50,7 @@ class Listener:
         self._engine = engine
         self._heard = heard
         self._lost = lost
+        self._lost_line = engine.dialect.loaded_dbapi.OperationalError
         self._stopping = threading.Event()
         try:
             self._connection = self._open()
@@ -66,7 +68,7 @@ class Listener:
         dialect = self._engine.dialect
         positional, named = dialect.create_connect_args(self._engine.url)
         # Under a name of its own: whoever looks at the server's connections sees what this one is for.
-        given = {**_PATIENCE, **named, "application_name": "dashi listening"}
+        given = {**PATIENCE, **named, "application_name": "dashi listening"}
         connection: Any = dialect.connect(*positional, **given)
         try:
             connection.autocommit = True
@@ -86,7 +88,11 @@ class Listener:
                 attempt = 0
                 self._listen()
             except Exception as error:  # a notification that nobody here sent as well: the thread must go on
-                log.warning("the line to PostgreSQL's notifications broke, a new one is made", exc_info=error)
+                told = outage(error, "PostgreSQL")
+                log.warning(
+                    "the line to PostgreSQL's notifications broke, a new one is made",
+                    exc_info=None if told or isinstance(error, self._lost_line) else error,
+                )
                 self._hang_up()
                 self._stopping.wait(_RETRY[min(attempt, len(_RETRY) - 1)])
                 attempt += 1

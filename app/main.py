@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import signal
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -20,16 +21,19 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import auth, gauges, logs, migrations, scrape
+from app import auth, gauges, logs, migrations, removals, scrape
 from app.context import SYSTEM, Ctx, Runtime
 from app.control import Control
 from app.db import EventStore
 from app.engines import accounts_engine, accounts_sessions, events_engine
-from app.errors import AppError, Invalid
+from app.errors import AppError, Invalid, Unavailable
+from app.headers import Headers, protecting
 from app.ingest.collect import Collector
 from app.ingest.journal import open_journals
 from app.live.hub import Live
-from app.metrics import Metrics
+from app.metrics import Forwarded, Metrics
+from app.outage import outage
+from app.removals import Removing
 from app.request_log import RequestLog
 from app.scrape import Workers
 from app.security import Keys, load_app_secret
@@ -40,6 +44,8 @@ from rest_compat.router import mount_rest
 
 log = logging.getLogger("dashi")
 
+# Seconds within which a process ends that is told to. Whoever told it waits for ten (Docker, for one).
+_LONGEST_STOP: Final = 9.0
 # So many are made before the youngest are looked through; Python's own 700 are made in a few ms of a question.
 _YOUNG_OBJECTS: Final = 10_000
 
@@ -55,14 +61,28 @@ class Services:
     tidy: Tidy
     control: Control | None
     workers: Workers
+    removing: Removing
 
 
 def open_accounts(settings: Settings) -> sessionmaker[Session]:
     """Open and migrate the accounts store alone: on embedded files that works beside a running server."""
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     engine = accounts_engine(settings)
-    migrations.upgrade(engine, "accounts")
+    with _told("The accounts store"):
+        migrations.upgrade(engine, "accounts")
     return accounts_sessions(engine)
+
+
+@contextmanager
+def _told(store: str) -> Iterator[None]:
+    """Raise Unavailable, in the driver's words, for a store that cannot be used."""
+    try:
+        yield
+    except sa.exc.DBAPIError as error:
+        if told := outage(error, store):
+            first_line = str(error.orig).partition("\n")[0]
+            raise Unavailable(f"{told.message}: {first_line}") from error
+        raise
 
 
 def open_accounts_runtime(settings: Settings) -> Runtime:
@@ -84,7 +104,8 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
         )
     accounts = open_accounts(settings)
     events = EventStore(events_engine(settings), settings.statement_timeout)
-    migrations.upgrade(events.engine, "events")
+    with _told("The event store"):
+        migrations.upgrade(events.engine, "events")
     events.checkpoint()
     runtime = Runtime(settings, Keys(load_app_secret(settings)), accounts, events)
     return runtime, runtime.call(SYSTEM, auth.ensure_admin)
@@ -93,7 +114,7 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
 def open_services(settings: Settings) -> Services:
     """A runtime that collects. Raises as `open_runtime`."""
     runtime, _ = open_runtime(settings)
-    metrics = Metrics(settings.client_ip_header)
+    metrics = Metrics(Forwarded(runtime.proxies, settings.client_ip_header))
     runtime.logged_in = lambda outcome: metrics.logins.labels(outcome).inc()
     runtime.events.observed = metrics.statement_seconds.observe
     journal, left_over = open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes)
@@ -107,7 +128,8 @@ def open_services(settings: Settings) -> Services:
     gauges.watch_tidying(metrics, tidy)
     gauges.tell_versions(metrics, runtime.events)
     workers = Workers(metrics, journal.file, settings.workers > 1)
-    return Services(runtime, collector, metrics, live, tidy, control, workers)
+    runtime.events.is_removing = lambda: removals.is_under_way(runtime)
+    return Services(runtime, collector, metrics, live, tidy, control, workers, Removing(runtime))
 
 
 def close_services(services: Services) -> None:
@@ -116,6 +138,7 @@ def close_services(services: Services) -> None:
         services.control.close()
     services.workers.close()
     services.tidy.close()
+    services.removing.close()
     services.collector.close()
     services.runtime.close()
 
@@ -151,9 +174,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     _mount_operations(app, settings)
     mount_graphql(app, settings)
+    headers = protecting(settings)
+    app.add_middleware(Protected, headers=headers)
+    app.add_exception_handler(Exception, _unexpected(headers))
     mount_rest(app, settings)
-    if settings.force_ssl:
-        app.add_middleware(StrictTransport)
     return app
 
 
@@ -198,6 +222,7 @@ def _stopping_with(live: Live) -> Iterator[None]:
     before = {which: signal.getsignal(which) for which in (signal.SIGINT, signal.SIGTERM)}
 
     def stop(number: int, frame: FrameType | None) -> None:
+        _end_in_time()
         loop.call_soon_threadsafe(live.stop)
         handler = before[signal.Signals(number)]
         if callable(handler):
@@ -213,22 +238,53 @@ def _stopping_with(live: Live) -> Iterator[None]:
             signal.signal(which, before[which])
 
 
-class StrictTransport:
-    """Tells browsers, on every answer, to come over HTTPS only for the next two years."""
+def _end_in_time() -> None:
+    """A store that hangs keeps no process from ending: what was acknowledged is in the journal, whatever else is not."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def end() -> None:
+        log.warning(
+            "what is under way takes too long to end; what is not in the event store waits in the journal"
+        )
+        os._exit(0)
+
+    timer = threading.Timer(_LONGEST_STOP, end)
+    timer.daemon = True
+    timer.start()
+
+
+class Protected:
+    """Puts the protecting headers on every answer, as far as it does not say the same differently.
+
+    The REST door stands before it and sends its own: what is the same for each hit is not to be put together again.
+    """
+
+    def __init__(self, app: ASGIApp, headers: Headers) -> None:
         self._app = app
+        self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_strictly(message: Message) -> None:
+        async def send_protected(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [
-                    *message["headers"],
-                    (b"strict-transport-security", b"max-age=63072000"),
-                ]
+                message["headers"] = [*message["headers"], *self._missing(message["headers"])]
             await send(message)
 
-        await self._app(scope, receive, send_strictly)
+        await self._app(scope, receive, send_protected if scope["type"] == "http" else send)
+
+    def _missing(self, sent: Iterable[tuple[bytes, bytes]]) -> Headers:
+        names = {name.lower() for name, _ in sent}
+        if b"content-security-policy" in names:
+            names.add(b"x-frame-options")  # a page's own policy says who may show it
+        return tuple(header for header in self._headers if header[0] not in names)
+
+
+def _unexpected(headers: Headers) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """The answer to what nobody foresaw; it is sent from outside of all else, `Protected` too. The log has the story."""
+
+    async def answer(request: Request, error: Exception) -> Response:
+        named = {name.decode(): value.decode() for name, value in headers}
+        return JSONResponse({"error": "Internal server error"}, 500, named)
+
+    return answer
 
 
 def _mount_operations(app: FastAPI, settings: Settings) -> None:
@@ -251,7 +307,8 @@ def _mount_operations(app: FastAPI, settings: Settings) -> None:
             await state.collector.ready()
             await state.runtime.run(SYSTEM, _ping)
         except AppError as error:
-            return JSONResponse({"ok": False, "reason": error.message}, error.status)
+            retry = {"Retry-After": str(error.retry_after)} if isinstance(error, Unavailable) else None
+            return JSONResponse({"ok": False, "reason": error.message}, error.status, retry)
         return JSONResponse({"ok": True})
 
     @app.get(f"{base}/metrics", include_in_schema=False)

@@ -88,6 +88,10 @@ class Website(Base):
     excluded_hosts: Mapped[list[str]] = mapped_column(sa.JSON, server_default="[]", default=list)
     excluded_addresses: Mapped[list[str]] = mapped_column(sa.JSON, server_default="[]", default=list)
     retention_days: Mapped[int | None]  # None: everything is kept
+    # The events of before were removed, or are to be, when less was kept than is now. They do not come back.
+    kept_since: Mapped[dt.datetime | None]
+    # The number of the last write to the event store of whose rows some are still to be removed; none of them counts.
+    removed_upto: Mapped[int | None] = mapped_column(sa.BigInteger)
     user_id: Mapped[UUID | None] = mapped_column(
         sa.ForeignKey("user_account.user_id", ondelete="SET NULL"), index=True
     )
@@ -213,3 +217,22 @@ class SavedReport(Base):
 
     author: Mapped[User] = relationship()
     website: Mapped[Website] = relationship()
+
+
+class Removal(Base):
+    """Rows of a website that are to go from the event store, in the background: those of writes up to `upto`.
+
+    None there stands for all that there are: nothing is collected for the website any more.
+    """
+
+    __tablename__ = "removal"
+
+    removal_id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    website_id: Mapped[UUID] = mapped_column(index=True)  # which may be gone
+    reason: Mapped[str] = mapped_column(sa.String(20))
+    upto: Mapped[int | None] = mapped_column(sa.BigInteger)
+    rows: Mapped[int | None] = mapped_column(sa.BigInteger)  # None until they are counted
+    removed: Mapped[int] = mapped_column(sa.BigInteger, server_default="0", default=0)
+    requested_by: Mapped[UUID | None]
+    requested_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
+    finished_at: Mapped[dt.datetime | None]

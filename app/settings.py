@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.addresses import Networks, entries
+from app.proxies import PRIVATE, listed
+
+# An origin with wildcards, as `https://*.example.com:8443`, or `'self'`.
+_SOURCE = re.compile(r"'self'|(?:[a-z][a-z0-9+.-]*://)?[A-Za-z0-9.*\[\]:_-]+(?:/[A-Za-z0-9._~/-]*)?")
 _OFF = {"", "0", "false", "no", "off"}
 
 # Umami's switches are on when set to any text; the usual words for "off" are honoured as well.
@@ -37,9 +43,19 @@ class Settings(BaseSettings):
         None, description="Password of the first admin. Empty: random, printed once."
     )
 
+    trusted_proxies: str = Field(
+        PRIVATE,
+        description="Whose forwarding headers are believed: addresses and CIDR ranges, comma-separated.",
+    )
     client_ip_header: str = Field("", description="The header to take the visitor's address from first.")
     ignore_ip: str = Field(
         "", description="Addresses and CIDR ranges whose events are refused, comma-separated."
+    )
+    collect_rate_per_address: int = Field(
+        0, ge=0, description="Hits a second that one client address may send. 0: any."
+    )
+    collect_rate_per_website: int = Field(
+        0, ge=0, description="Hits a second that are taken for one website. 0: any."
     )
     skip_location_headers: Switch = Field(False, description="Do not trust CDN location headers.")
     geolite_db_path: Path | None = Field(None, description="GeoLite2-City or compatible MMDB file.")
@@ -50,6 +66,23 @@ class Settings(BaseSettings):
     tracker_script_name: str = Field("", description="Further names of `/script.js`, comma-separated.")
     cors_max_age: int = Field(86400, ge=0, description="Seconds a browser may keep a preflight answer.")
     force_ssl: Switch = Field(False, description="Send Strict-Transport-Security.")
+    allowed_frame_urls: str = Field(
+        "", description="Sites that may show GraphiQL in a frame, separated by spaces."
+    )
+
+    login_tries: int = Field(
+        10,
+        ge=1,
+        description="Wrong passwords for one account from one address before they have to wait for each other.",
+    )
+    login_tries_per_address: int = Field(
+        100, ge=1, description="Wrong passwords an hour from one address, for all accounts."
+    )
+    login_tries_per_account: int = Field(
+        100,
+        ge=1,
+        description="Wrong passwords an hour for one account, from all addresses that never logged in to it.",
+    )
 
     journal_max_bytes: int = Field(
         1 << 30, ge=1 << 20, description="Bytes of unapplied events kept before collecting answers 503."
@@ -118,6 +151,28 @@ class Settings(BaseSettings):
     def _path(cls, value: str) -> str:
         value = value.strip().rstrip("/")
         return value if not value or value.startswith("/") else f"/{value}"
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _proxies(cls, value: str) -> str:
+        listed(value)
+        return value
+
+    @field_validator("ignore_ip")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        Networks(entries(value))
+        return value
+
+    @field_validator("allowed_frame_urls")
+    @classmethod
+    def _sources(cls, value: str) -> str:
+        """Sources go into a header: what would end the directive, or the header, is refused."""
+        sources = value.split()
+        for source in sources:
+            if not _SOURCE.fullmatch(source):
+                raise ValueError(f"{source[:100]!r} is no source of a Content-Security-Policy")
+        return " ".join(sources)
 
     @field_validator("database_url", "events_url")
     @classmethod

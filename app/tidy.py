@@ -26,6 +26,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.expression import ColumnElement, FromClause, Select
 
 from app.db import EventStore, without_limit
+from app.errors import Unavailable
 from app.folding import fold_parts
 from app.sql import truncated
 from app.tables import WEBSITE_TABLES, tidied, visit_part
@@ -91,6 +92,9 @@ class Tidy:
             self.busy = True
             try:
                 self.moved += tidy_once(self._events, self._stopping)
+            except Unavailable as error:
+                self.failed += 1
+                log.warning("tidying has to wait: %s", error.message)
             except Exception:
                 self.failed += 1
                 log.exception("tidying failed, will be tried again")
@@ -132,6 +136,10 @@ class _Tidying:
         """The number of rows of each transaction."""
         for step in (folding, *sorting) if self._folds else sorting:
             while not self._ends(0) and (found := self._next(step)):
+                # Asked once it is known what is to be folded: what is removed from now on are these parts too, or none of
+                # them. Before, a part could become one with another that is to stay.
+                if step.number == _FOLD and self._store.is_removing():
+                    break
                 yield from self._do(step, *found)
 
     def _ends(self, rest: float) -> bool:
@@ -144,7 +152,7 @@ class _Tidying:
         They are what was stored by some writes in a row. So none is missed, whatever its time: what comes late was
         stored late. All that an upgrade found was stored by write 0, and is taken in the order of its time.
         """
-        with self._store.engine.connect() as connection:
+        with self._store.connected() as connection:
             without_limit(connection)
             after = self._done(connection, step.number)
             # What is sorted has been folded before.
@@ -204,7 +212,7 @@ class _Tidying:
         websites_rows = websites.group_by(self._table.c.website_id).subquery().c.rows
         numbered = sa.select(*self._order, sa.func.row_number().over(order_by=self._order).label("number"))
         numbers = numbered.where(*taken).subquery().c
-        with self._store.engine.connect() as connection:
+        with self._store.connected() as connection:
             without_limit(connection)
             rows, most = connection.execute(
                 sa.select(sa.func.sum(websites_rows), sa.func.max(websites_rows))

@@ -118,15 +118,17 @@ def update(
     return found
 
 
-def change_password(ctx: Ctx, current: str, new: str) -> User:
+def change_password(ctx: Ctx, current: str, new: str, caller: str) -> User:
     """Change one's own password. Every login of Dashi's own kind made with the old one ends.
 
-    Raises Invalid for a wrong current password or a new one that is too short.
+    Raises Invalid for a wrong current password or a new one that is too short, TooMany after too many wrong ones: they
+    count with those of logins. `caller` is the address that asks.
     """
     asking = access.in_person(ctx)
     check_password(new, "newPassword")
-    if not verify_password(current, asking.password):
-        raise Invalid("Current password is incorrect", field="currentPassword")
+    with ctx.runtime.throttle.attempt(f"user {asking.username}", caller):
+        if not verify_password(current, asking.password):
+            raise Invalid("Current password is incorrect", field="currentPassword")
     asking.password = hash_password(new)
     ctx.db.flush()
     return asking
@@ -142,11 +144,8 @@ def delete(ctx: Ctx, user_id: UUID) -> User:
         raise Invalid("You cannot delete yourself.", field="id")
     _keep_an_admin(ctx, found)
     owned = ctx.db.scalars(sa.select(Website.website_id).where(Website.user_id == user_id)).all()
-    # All events first: the first row that goes locks the accounts database, and removing events takes its time.
     for website_id in owned:
-        ctx.events.delete_website(website_id)
-    for website_id in owned:
-        websites.forget(ctx, access.delete_website(ctx, website_id))
+        websites.delete(ctx, website_id)
     for team in ctx.db.scalars(sa.select(Team).where(Team.team_id.in_(owned_teams(user_id)))).all():
         ctx.db.delete(team)
     ctx.db.flush()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, joinedload, selectinload
 from sqlalchemy.sql.expression import ColumnElement
 
-from app import access, shares
+from app import access, removals, retention, rules, shares
 from app.context import Ctx
 from app.errors import Conflict, Denied, Invalid
 from app.keep import KEEP, Keep
@@ -127,24 +127,37 @@ def create(
     share_slug: str | None = None,
     team_id: UUID | None = None,
     website_id: UUID | None = None,
+    allowed_hosts: Sequence[str] = (),
+    excluded_hosts: Sequence[str] = (),
+    excluded_addresses: Sequence[str] = (),
+    retention_days: int | None = None,
 ) -> Website:
-    """A new website of the asking user, or of a team.
+    """A new website of the asking user, or of a team; which hits it takes is told in `app.rules`.
 
-    Raises Denied without the permission, Invalid for a bad name or domain, Conflict for an id or a share slug in use.
+    Raises Denied without the permission, Invalid for a bad name, domain or number of days or an entry of the lists that is
+    none, Conflict for an id or a share slug in use.
     """
     creator = access.create_website(ctx, team_id)
     _check(name, domain)
-    if website_id is not None and ctx.db.get(Website, website_id) is not None:
-        raise Conflict("That website ID is already taken.", field="id")
+    taken = _checked_rules(allowed_hosts, excluded_hosts, excluded_addresses)
+    retention.check_days(retention_days)
+    removed_upto = None
+    if website_id is not None:
+        if ctx.db.get(Website, website_id) is not None:
+            raise Conflict("That website ID is already taken.", field="id")
+        removed_upto = removals.before_creating(ctx.runtime, website_id)
     website = Website(
         website_id=website_id or uuid4(),
         name=name,
         domain=domain,
         user_id=None if team_id else creator.user_id,
         team_id=team_id,
+        retention_days=retention_days,
+        removed_upto=removed_upto,
         created_by=creator.user_id,
         created_at=ctx.now,
         updated_at=ctx.now,
+        **taken,
     )
     ctx.db.add(website)
     if share_slug is not None:
@@ -161,8 +174,14 @@ def update(
     name: str | Keep = KEEP,
     domain: str | Keep = KEEP,
     share_slug: str | Keep | None = KEEP,
+    allowed_hosts: Sequence[str] | Keep = KEEP,
+    excluded_hosts: Sequence[str] | Keep = KEEP,
+    excluded_addresses: Sequence[str] | Keep = KEEP,
+    retention_days: int | Keep | None = KEEP,
 ) -> Website:
-    """Change what is given. `share_slug` None ends the share that REST shows.
+    """Change what is given. `share_slug` None ends the share that REST shows, `retention_days` None keeps everything.
+
+    Which hits are taken changes at once in this process.
 
     Raises as `access.update_website`; Invalid for a bad value, Conflict for a slug in use.
     """
@@ -170,6 +189,8 @@ def update(
     new_name = website.name if isinstance(name, Keep) else name
     new_domain = website.domain if isinstance(domain, Keep) else domain
     _check(new_name, new_domain)
+    for column, value in _checked_rules(allowed_hosts, excluded_hosts, excluded_addresses).items():
+        setattr(website, column, value)
     website.name, website.domain, website.updated_at = new_name, new_domain, ctx.now
     if not isinstance(share_slug, Keep) and share_slug != website.share_slug:
         if share_slug is not None:
@@ -179,7 +200,14 @@ def update(
             ctx.db.flush()
         if share_slug is not None:
             shares.add(ctx, website, share_slug, is_default=True)
+    if not isinstance(retention_days, Keep) and retention_days != website.retention_days:
+        retention.check_days(retention_days)
+        # What was too old until now is gone or about to go, and does not come back.
+        website.kept_since = retention.kept_since(website, ctx.now)
+        website.retention_days = retention_days
+        ctx.after_commit.append(ctx.runtime.removal_asked)
     ctx.db.flush()
+    ctx.after_commit.append(lambda: ctx.runtime.website_changed(website_id))
     return website
 
 
@@ -208,35 +236,20 @@ def transfer(
 
 
 def delete(ctx: Ctx, website_id: UUID) -> Website:
-    """Remove a website with everything that was collected for it; answers what it was."""
+    """Remove a website with everything that was collected for it; answers what it was.
+
+    What is much goes in the background: see `app.removals`.
+    """
     website = access.delete_website(ctx, website_id)
-    # The events first: the accounts database is not to be locked while they go.
-    ctx.events.delete_website(website_id)
-    return forget(ctx, website)
-
-
-def forget(ctx: Ctx, website: Website) -> Website:
-    """Remove the row of a website whose events are gone and which the actor may delete."""
-    website_id = website.website_id
     ctx.db.delete(website)
+    removals.of_deleted(ctx, website_id)
     ctx.db.flush()
-
-    def finish() -> None:
-        ctx.runtime.website_changed(website_id)
-        # What was accepted between the first removal and the moment collecting forgot the website.
-        ctx.events.delete_website(website_id)
-
-    ctx.after_commit.append(finish)
     return website
 
 
 def reset(ctx: Ctx, website_id: UUID) -> Website:
-    """Remove everything collected for a website and count from now on."""
-    website = access.update_website(ctx, website_id)
-    ctx.events.delete_website(website_id)
-    website.reset_at = website.updated_at = ctx.now
-    ctx.db.flush()
-    return website
+    """Remove everything collected for a website and count from now on. What is much goes in the background."""
+    return removals.reset(ctx, website_id)
 
 
 def _check(name: str, domain: str) -> None:
@@ -245,3 +258,19 @@ def _check(name: str, domain: str) -> None:
             raise Invalid(f"{field} must contain at most {limit} characters", field=field)
         if "\0" in value:
             raise Invalid(f"{field} must not contain NUL characters", field=field)
+
+
+def _checked_rules(
+    allowed_hosts: Sequence[str] | Keep,
+    excluded_hosts: Sequence[str] | Keep,
+    excluded_addresses: Sequence[str] | Keep,
+) -> dict[str, list[str]]:
+    """Those of the lists that are given, as they are kept, by column. Raises Invalid as `rules.hosts` does."""
+    given: tuple[tuple[str, Sequence[str] | Keep, Callable[[Sequence[str], str], list[str]]], ...] = (
+        ("allowed_hosts", allowed_hosts, rules.hosts),
+        ("excluded_hosts", excluded_hosts, rules.hosts),
+        ("excluded_addresses", excluded_addresses, rules.addresses),
+    )
+    return {
+        column: check(entries, column) for column, entries, check in given if not isinstance(entries, Keep)
+    }

@@ -17,6 +17,7 @@ from app.context import ANONYMOUS, Actor, Ctx, Runtime
 from app.errors import TooMany
 from app.ingest.collect import Collector, Request
 from app.live.hub import Live
+from app.proxies import joined
 from app.security import Keys
 from graphql_schema.loaders import Loaders
 from graphql_schema.together import Figures, Scopes, figures, scopes
@@ -60,6 +61,17 @@ class Context:
         """Run one verb of the core as the actor who asks."""
         return await self.runtime.run(self.actor, verb, *args, **kwargs)
 
+    async def run_hashing(
+        self, verb: Callable[Concatenate[Ctx, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `run`, for verbs that hash a password."""
+        return await self.runtime.run_hashing(self.actor, verb, *args, **kwargs)
+
+    @property
+    def caller(self) -> str:
+        """The address that limits go by."""
+        return self.runtime.proxies.caller(self.request.headers, self.request.peer)
+
     def count_login(self) -> None:
         """To be called before a password is tried. Raises TooMany when the request has tried enough of them.
 
@@ -87,9 +99,7 @@ async def open_context(connection: HTTPConnection) -> Context:
     """The context of a request or socket handshake."""
     state = connection.app.state
     runtime: Runtime = state.runtime
-    headers = {
-        name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(connection.headers.raw)
-    }
+    headers = joined(connection.headers.raw)
     peer = connection.client.host if connection.client else ""
     actor = await _identify(runtime.keys, headers)
     return Context(runtime, state.collector, state.live, Request(headers, peer), actor)

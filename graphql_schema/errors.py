@@ -10,6 +10,7 @@
 | `variables-limit` | 400 | the variables are |
 | `cost-limit` | 400 | the operation costs more than any may: `cost` and `limit` |
 | `rate-limit` | 429 | it costs more than the caller has left: `cost`, `remaining`, `limit`, `retryAfter` (seconds) |
+| `too-many` | 429 | too many wrong passwords or hits, `retryAfter` (seconds); too many subscriptions |
 | `error-limit` | 400 | instead of the errors that are more than an answer shows |
 | `PERSISTED_QUERY_NOT_FOUND` | 404 | a hash that this process does not know: send the query with it |
 | `PERSISTED_QUERY_NOT_SUPPORTED` | 400 | automatic persisted queries are switched off |
@@ -36,7 +37,7 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.utils.str_converters import to_camel_case
 
 from app.current import current_id
-from app.errors import AppError, Unavailable
+from app.errors import AppError, TooMany, Unavailable
 from app.logs import story
 
 log = logging.getLogger("dashi.graphql")
@@ -67,7 +68,7 @@ def app_extensions(error: AppError) -> dict[str, Any]:
     extensions: dict[str, Any] = {"code": error.code, "status": error.status}
     if error.field is not None:
         extensions["field"] = to_camel_case(error.field)  # the core writes its names with underscores
-    if isinstance(error, Unavailable):
+    if isinstance(error, Unavailable | TooMany) and error.retry_after is not None:
         extensions["retryAfter"] = error.retry_after
     return extensions
 

@@ -27,7 +27,7 @@ _MEDIA_TYPES: Final = {"graphiql.js": "text/javascript", "graphiql.css": "text/c
 # The nonce admits the one <style> element that an open dialog or menu adds (see build/entry.js).
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {frames}"
 )
 
 
@@ -75,6 +75,7 @@ def _route(graphql_path: str, asset: Asset) -> Route:
         headers = {
             "Cache-Control": "public, max-age=31536000, immutable",
             "Vary": "Accept-Encoding",
+            "Cross-Origin-Resource-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",
         }
         if "gzip" in request.headers.get("accept-encoding", ""):
@@ -94,8 +95,8 @@ def _template() -> string.Template:
     return string.Template((_FOLDER / "page.html").read_text("utf-8"))
 
 
-def graphiql_response(graphql_path: str) -> Response:
-    """The GraphiQL page for ``GET {graphql_path}`` with ``Accept: text/html``.
+def graphiql_response(graphql_path: str, frames: str = "") -> Response:
+    """The GraphiQL page for ``GET {graphql_path}`` with ``Accept: text/html``; ``frames`` may show it in a frame.
 
     Every answer has its own nonce, so the page itself must not be cached.
     """
@@ -108,9 +109,12 @@ def graphiql_response(graphql_path: str) -> Response:
     )
     headers = {
         "Cache-Control": "no-store",
-        "Content-Security-Policy": _POLICY.format(nonce=nonce),
+        "Content-Security-Policy": _POLICY.format(nonce=nonce, frames=frames or "'none'"),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
     }
+    if not frames:
+        headers["X-Frame-Options"] = "DENY"
     return HTMLResponse(page, headers=headers)

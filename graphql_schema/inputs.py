@@ -13,6 +13,7 @@ import strawberry
 from app import shares
 from app.errors import Invalid
 from app.keep import KEEP, Keep
+from app.rules import MAX_ENTRIES
 from app.stats.period import Last, Period, last, time_zone
 from app.stats.zones import UTC
 from graphql_schema.enums import described
@@ -111,6 +112,20 @@ def keep_or_text(given: str | None, field: str) -> str | Keep:
     return not_empty(to_text(given, field), field)
 
 
+def keep_or_list(given: list[str] | None, field: str) -> list[str] | Keep:
+    """A list of an update, KEEP where it was left out. Raises Invalid for null."""
+    if given is strawberry.UNSET:
+        return KEEP
+    if given is None:
+        raise Invalid(f"{field} must not be null; an empty list removes what is there", field=field)
+    return given
+
+
+_ALLOWED_HOSTS: Final = f"Hosts whose pages' hits are taken, `*.example.com` for all below one, at most {MAX_ENTRIES}; empty: any host's."
+_EXCLUDED_HOSTS: Final = f"Hosts whose pages' hits are dropped, at most {MAX_ENTRIES}."
+_EXCLUDED_ADDRESSES: Final = f"Addresses and CIDR ranges whose hits are dropped, at most {MAX_ENTRIES}."
+
+
 @strawberry.input(description="A new website.")
 class CreateWebsiteInput:
     name: str = strawberry.field(description="Display name, 1 to 100 characters.")
@@ -126,6 +141,12 @@ class CreateWebsiteInput:
     )
     id: strawberry.ID | None = strawberry.field(
         default=None, description="Its id, a UUID, if it must be a certain one; else a random one is made."
+    )
+    allowed_hosts: list[str] = strawberry.field(default_factory=list, description=_ALLOWED_HOSTS)
+    excluded_hosts: list[str] = strawberry.field(default_factory=list, description=_EXCLUDED_HOSTS)
+    excluded_addresses: list[str] = strawberry.field(default_factory=list, description=_EXCLUDED_ADDRESSES)
+    retention_days: int | None = strawberry.field(
+        default=None, description="Days that events are kept, 1 to 36500; for ever if absent."
     )
 
     def checked(self) -> CreateWebsiteInput:
@@ -152,6 +173,14 @@ class UpdateWebsiteInput:
     domain: str | None = strawberry.field(default=_UNSET, description="Domain, 1 to 500 characters.")
     share_id: str | None = strawberry.field(
         default=_UNSET, description="Slug of the share link, 8 to 16 letters and digits; null ends the link."
+    )
+    allowed_hosts: list[str] | None = strawberry.field(default=_UNSET, description=_ALLOWED_HOSTS)
+    excluded_hosts: list[str] | None = strawberry.field(default=_UNSET, description=_EXCLUDED_HOSTS)
+    excluded_addresses: list[str] | None = strawberry.field(default=_UNSET, description=_EXCLUDED_ADDRESSES)
+    retention_days: int | None = strawberry.field(
+        default=_UNSET,
+        description="Days that events are kept, 1 to 36500; null: for ever. What is older counts nowhere from now on, is "
+        "removed soon, and does not come back when more days are kept later.",
     )
 
 

@@ -6,7 +6,6 @@ import datetime as dt
 from collections.abc import AsyncIterator, Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from ipaddress import IPv6Address, ip_address, ip_network
 from types import MappingProxyType
 from typing import Any, Final, cast
 
@@ -15,9 +14,9 @@ from graphql import DocumentNode, GraphQLError
 from strawberry.extensions import SchemaExtension
 from strawberry.types.graphql import OperationType
 
+from app.addresses import network_of
 from app.buckets import Balance, Buckets
 from app.context import Ctx, Kind
-from app.ingest.client import client_ip
 from app.settings import Settings
 from app.stats.scope import Scope
 from graphql_schema.context import Context, Info
@@ -70,7 +69,7 @@ class RateLimit:
             cost=meter.quote.requested,
             limit=meter.buckets.size,
             remaining=balance.remaining,
-            refill=meter.buckets.refill,
+            refill=int(meter.buckets.refill),
             reset_at=meter.quote.now + dt.timedelta(seconds=balance.full_in),
         )
 
@@ -153,10 +152,7 @@ class Metered(SchemaExtension):
             return actor.kind, actor.user_id
         if actor.kind is Kind.SHARE:
             return actor.kind, actor.share_id or actor.website_id
-        name = self._settings.client_ip_header.lower()
-        # Headers that nobody vouches for would give a bucket to everybody who makes one up.
-        vouched = {name: context.request.headers[name]} if name in context.request.headers else {}
-        address = _network(client_ip("", vouched, context.request.peer, name))
+        address = network_of(context.caller)
         if actor.kind is Kind.KEY:
             caller = actor.kind, actor.key_digest
             # Looking a key up is work too: it is done for those who could pay for it.
@@ -168,15 +164,6 @@ class Metered(SchemaExtension):
 
 def _key_is_known(ctx: Ctx) -> bool:
     return ctx.key is not None
-
-
-def _network(address: str) -> str:
-    """What one client has at least: an IPv4 address, or the network of an IPv6 one."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    return str(ip_network((parsed, 64), strict=False)) if isinstance(parsed, IPv6Address) else address
 
 
 def metered(settings: Settings, known: KnownDocuments) -> partial[Metered]:

@@ -19,6 +19,7 @@ from graphql_schema.inputs import (
     CreateWebsiteInput,
     TrackInput,
     UpdateWebsiteInput,
+    keep_or_list,
     keep_or_text,
     to_text,
 )
@@ -28,6 +29,7 @@ from graphql_schema.shares import ShareMutations
 from graphql_schema.teams import TeamMutations
 from graphql_schema.types import entity_id, resolved, website_id
 from graphql_schema.users import User, UserMutations
+from graphql_schema.visitors import VisitorMutations
 from graphql_schema.website import Website
 
 _WebsiteId = Annotated[strawberry.ID, strawberry.argument(description="The website's id, a UUID.")]
@@ -69,7 +71,13 @@ class TrackResult:
 
 @strawberry.type(description="What can be changed.")
 class Mutation(
-    UserMutations, TeamMutations, ShareMutations, ApiKeyMutations, SegmentMutations, SavedReportMutations
+    UserMutations,
+    TeamMutations,
+    ShareMutations,
+    ApiKeyMutations,
+    SegmentMutations,
+    SavedReportMutations,
+    VisitorMutations,
 ):
     @resolved("A login token for a name and a password. Error `unauthenticated` if wrong.")
     async def login(
@@ -78,13 +86,14 @@ class Mutation(
         username: Annotated[str, strawberry.argument(description="The user's name.")],
         password: Annotated[str, strawberry.argument(description="The user's password.")],
     ) -> Login | None:
-        info.context.count_login()
+        context = info.context
+        context.count_login()
 
         def verb(ctx: Ctx) -> Login:
-            found = auth.login(ctx, to_text(username, "username"), password)
+            found = auth.login(ctx, to_text(username, "username"), password, context.caller)
             return Login(token=found.token, user=User.of(found.user))
 
-        return await info.context.run(verb)
+        return await context.run_hashing(verb)
 
     @resolved("Create a website of your own.")
     async def create_website(
@@ -101,6 +110,10 @@ class Mutation(
                 share_slug=given.share_id,
                 website_id=given.uuid(),
                 team_id=entity_id(given.team_id, "Team") if given.team_id is not None else None,
+                allowed_hosts=given.allowed_hosts,
+                excluded_hosts=given.excluded_hosts,
+                excluded_addresses=given.excluded_addresses,
+                retention_days=given.retention_days,
             )
             return Website.of(ctx, row)
 
@@ -120,12 +133,19 @@ class Mutation(
                 name=keep_or_text(input.name, "name"),
                 domain=keep_or_text(input.domain, "domain"),
                 share_slug=KEEP if input.share_id is strawberry.UNSET else input.share_id,
+                allowed_hosts=keep_or_list(input.allowed_hosts, "allowedHosts"),
+                excluded_hosts=keep_or_list(input.excluded_hosts, "excludedHosts"),
+                excluded_addresses=keep_or_list(input.excluded_addresses, "excludedAddresses"),
+                retention_days=KEEP if input.retention_days is strawberry.UNSET else input.retention_days,
             )
             return Website.of(ctx, row)
 
         return await info.context.run(verb)
 
-    @resolved("Delete a website and everything collected for it. Answers what it was.")
+    @resolved(
+        "Delete a website and everything collected for it. Answers what it was, at once; what is much goes in the "
+        "background, see `removal`."
+    )
     async def delete_website(self, info: Info, id: _WebsiteId) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.delete(ctx, website_id(id))))
 
@@ -150,7 +170,10 @@ class Mutation(
 
         return await info.context.run(verb)
 
-    @resolved("Remove everything collected for a website and count from now on.")
+    @resolved(
+        "Remove everything collected for a website and count from now on. It counts nowhere once this is answered; what "
+        "is much goes in the background, see `removal`."
+    )
     async def reset_website(self, info: Info, id: _WebsiteId) -> Website | None:
         return await info.context.run(lambda ctx: Website.of(ctx, websites.reset(ctx, website_id(id))))
 

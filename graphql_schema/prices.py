@@ -74,6 +74,9 @@ _FREE: Final = Price()
 # A password is hashed, which takes a tenth of a second by design.
 _PASSWORD: Final = Price(base=100)
 _EVERYTHING_OF_A_WEBSITE: Final = Price(base=50)
+# Looked for in all that a website has.
+_SEARCHED: Final = Price(base=20)
+_LIST_OF_VISITOR: Final = Price(base=5, page="first")
 
 # What a mutation costs that the table does not name.
 CHANGE: Final = Price(base=5)
@@ -90,6 +93,9 @@ PRICES: Final[Mapping[str, Price]] = {
     "Query.allWebsites": _LIST,
     "Query.savedReport": _ONE,
     "Query.savedReports": _LIST,
+    "Query.removal": _ONE,
+    "Query.removals": _LIST,
+    "Query.exportVisitor": _SEARCHED,
     "Query.share": Price(base=10),
     "Query.limits": _FREE,
     "Query.rateLimit": _FREE,
@@ -109,6 +115,7 @@ PRICES: Final[Mapping[str, Price]] = {
     "Website.owner": _FREE,
     "Website.team": _FREE,
     "Website.shares": _ONE,
+    "Website.removal": _ONE,
     "Website.segment": _ONE,
     "Website.segments": _ONE,
     "Website.savedReports": _LIST,
@@ -148,6 +155,11 @@ PRICES: Final[Mapping[str, Price]] = {
     "Mutation.changePassword": Price(base=200),
     "Mutation.createShare": _PASSWORD,
     "Mutation.updateShare": _PASSWORD,
+    "VisitorExport.visits": _LIST_OF_VISITOR,
+    "VisitorExport.events": _LIST_OF_VISITOR,
+    "VisitorExport.properties": _LIST_OF_VISITOR,
+    "VisitorExport.revenue": _LIST_OF_VISITOR,
+    "Mutation.deleteVisitor": Price(base=50),
     "Mutation.deleteUser": _EVERYTHING_OF_A_WEBSITE,
     "Mutation.deleteWebsite": _EVERYTHING_OF_A_WEBSITE,
     "Mutation.resetWebsite": _EVERYTHING_OF_A_WEBSITE,

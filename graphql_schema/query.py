@@ -15,10 +15,12 @@ from graphql_schema.connections import MAX_PAGE, After, Connection, First
 from graphql_schema.context import Info
 from graphql_schema.inputs import to_text
 from graphql_schema.metering import RateLimit
+from graphql_schema.removals import RemovalQueries
 from graphql_schema.saved_reports import SavedReportQueries
 from graphql_schema.teams import Search, TeamQueries
 from graphql_schema.types import resolved, website_id
 from graphql_schema.users import UserQueries
+from graphql_schema.visitors import VisitorQueries
 from graphql_schema.website import Website, website_page
 
 
@@ -65,7 +67,7 @@ class Limits:
 
 
 @strawberry.type(description="What can be asked.")
-class Query(UserQueries, TeamQueries, SavedReportQueries):
+class Query(UserQueries, TeamQueries, SavedReportQueries, RemovalQueries, VisitorQueries):
     @resolved("A website that you may read. Error `not-found` if there is none.")
     async def website(
         self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="Its id, a UUID.")]
@@ -115,9 +117,12 @@ class Query(UserQueries, TeamQueries, SavedReportQueries):
         ] = None,
     ) -> Share | None:
         context = info.context
-        if password is not None:
+        given = to_text(slug, "slug")
+        if password is None:
+            opened = await context.run(auth.open_share, given)
+        else:
             context.count_login()
-        opened = await context.run(auth.open_share, to_text(slug, "slug"), password)
+            opened = await context.run_hashing(auth.open_share, given, password, context.caller)
         reader = auth.share_actor(context.runtime.keys, opened.token)
         website = await context.runtime.run(
             reader, lambda ctx: Website.of(ctx, websites.get(ctx, opened.website_id))

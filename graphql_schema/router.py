@@ -1,7 +1,8 @@
 """`/graphql` over HTTP and sockets.
 
-Cross-site requests need no further defence: there are no cookies, the actor comes from headers alone, and a POST must be
-`application/json`, which no form can send. So any origin may ask over HTTP (CORS), with the token it was given.
+Cross-site requests need no further defence: there are no cookies, the actor comes from headers or a socket's first
+message alone, and a POST must be `application/json`, which no form can send. So any origin may ask, with the token it was
+given.
 """
 
 from __future__ import annotations
@@ -43,7 +44,6 @@ _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "ETag",
     "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
 }
 # `*` would not cover Authorization.
 _PREFLIGHT: Final = {
@@ -115,9 +115,12 @@ class GraphQLView(GraphQL[Context, None]):
             # The legacy protocol lets a client run operations before it has said who it is.
             subscription_protocols=[GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL],
             connection_init_wait_timeout=_HANDSHAKE,
+            # As over HTTP: a browser sends nothing of its own along that would prove anything.
+            allowed_origins=["*"],
             graphql_ide="graphiql" if settings.graphiql else None,
         )
         self._path = path
+        self._frames = settings.allowed_frame_urls
         self._types = schema._schema
         self._preflight = {**_PREFLIGHT, "Access-Control-Max-Age": str(settings.cors_max_age)}
 
@@ -205,7 +208,7 @@ class GraphQLView(GraphQL[Context, None]):
         )
 
     async def render_graphql_ide(self, request: Request) -> Response:
-        return graphiql_response(self._path)
+        return graphiql_response(self._path, self._frames)
 
     def parse_json(self, data: str | bytes) -> Any:
         parsed = super().parse_json(data)

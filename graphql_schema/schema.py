@@ -45,6 +45,8 @@ from graphql_schema.work import ShowWork
 # Characters of an operation's name that are logged.
 _LONGEST_NAME: Final = 60
 _NO_MEMBER: Final = re.compile(r"does not exist in '(\w+)' enum\.")
+# How graphql-core names what looks alike.
+_SUGGESTION: Final = re.compile(r" Did you mean [^?]*\?")
 
 
 class Followed(InvalidOperationTypeError):
@@ -110,9 +112,14 @@ class Schema(strawberry.Schema):
         errors[:] = bounded([self._with_choice(public(error)) for error in errors])
 
     def _with_choice(self, error: GraphQLError) -> GraphQLError:
-        """An error about a value of an enum with the values there are, unless the schema is not to be told."""
+        """An error about a value of an enum with the values there are; none names anything that was not named, where the
+        schema is not to be told: the setting of Strawberry's is about fields alone.
+        """
+        if not self.suggests:
+            error.message = _SUGGESTION.sub("", error.message)
+            return error
         found = _NO_MEMBER.search(error.message)
-        enum = self._schema.type_map.get(found[1]) if found and self.suggests else None
+        enum = self._schema.type_map.get(found[1]) if found else None
         if isinstance(enum, GraphQLEnumType):
             # graphql-core names some that look alike instead.
             head = error.message.partition(" Did you mean")[0]

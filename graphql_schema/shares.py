@@ -93,7 +93,8 @@ class ShareMutations:
             )
             return ShareLink.of(ctx, row)
 
-        return await info.context.run(verb)
+        run = info.context.run_hashing if input.password else info.context.run
+        return await run(verb)
 
     @resolved("Change a share link. What is not given stays as it is.")
     async def update_share(
@@ -108,7 +109,8 @@ class ShareMutations:
             given = {name: KEEP if value is _UNSET else value for name, value in vars(input).items()}
             return ShareLink.of(ctx, shares.update(ctx, _share_id(id), **given))
 
-        return await info.context.run(verb)
+        run = info.context.run_hashing if input.password else info.context.run
+        return await run(verb)
 
     @resolved("End a share link, and at once all that was opened with it. Answers what it was.")
     async def revoke_share(self, info: Info, id: _ShareId) -> ShareLink | None:

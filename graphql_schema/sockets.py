@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 
 from graphql import GraphQLError
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
 
 from graphql_schema.context import Context
@@ -61,6 +63,12 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
             await self.send_message({"id": message["id"], "type": "error", "payload": [refusal.formatted]})
             return
         await super().handle_subscribe(message)
+
+    async def send_message(self, message: Any) -> None:
+        # Who has left meanwhile is told nothing. Strawberry would end the operation's task with it, which ends up in the
+        # log as a failure; the task ends with the socket anyway.
+        with suppress(WebSocketDisconnected):
+            await super().send_message(message)
 
     @staticmethod
     def _get_pre_execution_close_reason(error: GraphQLError) -> str | None:

@@ -127,7 +127,7 @@ class UserMutations:
             made = users.create(ctx, username=name, password=input.password, role=input.role.value)
             return User.of(made)
 
-        return await info.context.run(verb)
+        return await info.context.run_hashing(verb)
 
     @resolved("Change a user: an admin everything, anyone else its own password.")
     async def update_user(
@@ -151,7 +151,7 @@ class UserMutations:
             )
             return User.of(changed)
 
-        return await info.context.run(verb)
+        return await info.context.run_hashing(verb)
 
     @resolved("Change your own password. Every login with the old one ends: log in again.")
     async def change_password(
@@ -160,8 +160,11 @@ class UserMutations:
         current: Annotated[str, strawberry.argument(description="The password until now.")],
         new: Annotated[str, strawberry.argument(description="The new one, at least 8 characters.")],
     ) -> User | None:
-        info.context.count_login()
-        return await info.context.run(lambda ctx: User.of(users.change_password(ctx, current, new)))
+        context = info.context
+        context.count_login()
+        return await context.run_hashing(
+            lambda ctx: User.of(users.change_password(ctx, current, new, context.caller))
+        )
 
     @resolved(
         "Delete a user with its websites and all their data, and the teams it owns. For admins. Answers what it was."

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import strawberry
 
-from app import models, saved_reports, segments, shares
+from app import models, removals, saved_reports, segments, shares
 from app.context import Actor, Ctx
 from app.paging import Page, Window
 from app.segments import SegmentType
@@ -26,6 +26,7 @@ from graphql_schema.inputs import PeriodInput, to_period, to_text
 from graphql_schema.metering import meter_of
 from graphql_schema.people import Person
 from graphql_schema.realtime import Realtime
+from graphql_schema.removals import Removal
 from graphql_schema.saved_reports import SavedReport, SearchReports, report_page
 from graphql_schema.scoped import Asked
 from graphql_schema.segments import Segment
@@ -59,8 +60,21 @@ class Website:
     reset_at: dt.datetime | None = strawberry.field(
         description="When its events were last removed; nothing before it is counted."
     )
+    retention_days: int | None = strawberry.field(
+        description="Days that its events are kept; null if they are kept for ever."
+    )
     share_id: str | None = strawberry.field(
         description="Slug of the link that lets anyone read this website's figures; null if there is none."
+    )
+    allowed_hosts: list[str] | None = strawberry.field(
+        description="Hosts whose pages' hits are taken, `*.example.com` for all below one; empty: any host's. null for "
+        "those who read through a share link."
+    )
+    excluded_hosts: list[str] | None = strawberry.field(
+        description="Hosts whose pages' hits are dropped. null for those who read through a share link."
+    )
+    excluded_addresses: list[str] | None = strawberry.field(
+        description="Addresses and CIDR ranges whose hits are dropped. null for those who read through a share link."
     )
     # Under whom it was read: what is read below it is read as the same one, behind a share link too.
     actor: strawberry.Private[Actor]
@@ -79,7 +93,11 @@ class Website:
             created_at=row.created_at,
             updated_at=row.updated_at,
             reset_at=row.reset_at,
+            retention_days=row.retention_days,
             share_id=shares.shown_slug(ctx, row),
+            allowed_hosts=None if shared else row.allowed_hosts,
+            excluded_hosts=None if shared else row.excluded_hosts,
+            excluded_addresses=None if shared else row.excluded_addresses,
             actor=ctx.actor,
             owner_id=None if shared else row.user_id,
             team_id=None if shared else row.team_id,
@@ -107,6 +125,17 @@ class Website:
     async def shares(self, info: Info) -> list[ShareLink] | None:
         def verb(ctx: Ctx) -> list[ShareLink]:
             return [ShareLink.of(ctx, row) for row in shares.listed(ctx, self.uuid)]
+
+        return await info.context.runtime.run(self.actor, verb)
+
+    @resolved(
+        "What was last removed of it by a reset, or with it, and how far that is; null if nothing was, and for those who "
+        "read through a share link."
+    )
+    async def removal(self, info: Info) -> Removal | None:
+        def verb(ctx: Ctx) -> Removal | None:
+            found = removals.latest(ctx, self.uuid)
+            return Removal.of(found) if found else None
 
         return await info.context.runtime.run(self.actor, verb)
 

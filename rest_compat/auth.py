@@ -20,7 +20,7 @@ _USER_EXAMPLE: Final = {
 
 
 def login(ctx: Ctx, asked: Asked) -> object:
-    opened = auth.login(ctx, asked.params["username"], asked.params["password"])
+    opened = auth.login(ctx, asked.params["username"], asked.params["password"], asked.caller)
     return {"token": opened.token, "user": shapes.user(opened.user)}
 
 
@@ -47,11 +47,12 @@ def me(ctx: Ctx, asked: Asked) -> object:
 
 def change_password(ctx: Ctx, asked: Asked) -> object:
     given = asked.params
-    return shapes.account(users.change_password(ctx, given["currentPassword"], given["newPassword"]))
+    changed = users.change_password(ctx, given["currentPassword"], given["newPassword"], asked.caller)
+    return shapes.account(changed)
 
 
 def share(ctx: Ctx, asked: Asked) -> object:
-    opened = auth.open_share(ctx, asked.text("shareId"), asked.params.get("password"))
+    opened = auth.open_share(ctx, asked.text("shareId"), asked.params.get("password"), asked.caller)
     return {"websiteId": str(opened.website_id), "token": opened.token}
 
 
@@ -64,6 +65,7 @@ def routes(settings: Settings) -> list[Route]:
     credentials = (parameters.text("username", "Name of the user."), parameters.text("password", "Password."))
     opened = {"websiteId": "765b9d7c-35d0-4c93-a87f-c869a11eabf2", "token": "eyJhbGciOiJIUzI1NiJ9…"}
     not_opened = {401: {"error": "Unauthorized"}, 404: {"error": "Not found"}}
+    too_many = {429: {"error": "Too many wrong passwords: try again later"}}
     return [
         Route(
             "POST",
@@ -74,8 +76,10 @@ def routes(settings: Settings) -> list[Route]:
             request_example={"username": "admin", "password": "…"},
             example={"token": "eyJhbGciOiJIUzI1NiJ9…", "user": _USER_EXAMPLE},
             public=True,
+            hashes=True,
+            secret=True,
             refusal="message.incorrect-username-password",
-            also={401: {"error": "message.incorrect-username-password"}},
+            also={401: {"error": "message.incorrect-username-password"}, **too_many},
         ),
         Route("POST", "/api/auth/verify", "The user of a token", verify, example=_USER_EXAMPLE),
         Route("GET", "/api/auth/verify", "The user of a token", verify, example=_USER_EXAMPLE),
@@ -86,6 +90,7 @@ def routes(settings: Settings) -> list[Route]:
             "Who asks",
             me,
             example={"user": _USER_EXAMPLE, "token": "eyJhbGciOiJIUzI1NiJ9…", "shareToken": None},
+            secret=True,
         ),
         Route(
             "POST",
@@ -98,7 +103,8 @@ def routes(settings: Settings) -> list[Route]:
             ),
             request_example={"currentPassword": "…", "newPassword": "…"},
             example={name: value for name, value in _USER_EXAMPLE.items() if name != "isAdmin"},
-            also={400: {"error": "Current password is incorrect"}},
+            hashes=True,
+            also={400: {"error": "Current password is incorrect"}, **too_many},
         ),
         Route(
             "GET",
@@ -107,6 +113,7 @@ def routes(settings: Settings) -> list[Route]:
             share,
             example=opened,
             public=True,
+            secret=True,
             also=not_opened,
         ),
         # Umami's shares have no passwords, so this one is Dashi's own.
@@ -119,6 +126,8 @@ def routes(settings: Settings) -> list[Route]:
             request_example={"password": "…"},
             example=opened,
             public=True,
-            also=not_opened,
+            hashes=True,
+            secret=True,
+            also=not_opened | too_many,
         ),
     ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from app.errors import AppError, Denied, Invalid, Malformed, Unauthenticated, Unavailable
+from app.errors import AppError, Denied, Invalid, Malformed, TooMany, Unauthenticated, Unavailable
+from app.headers import Headers
 from app.ingest.collect import Accepted, Dropped, Ignored, Outcome, Request
 from app.settings import Settings
 from rest_compat import errors
-from rest_compat.deps import Answer, Call, Headers, Raw, Route, json_answer
+from rest_compat.deps import Answer, Call, Raw, Route, json_answer
 
 MAX_BATCH: Final = 10_000
 _BEEP: Final = b'{"beep":"boop"}'
@@ -118,9 +119,9 @@ def batcher(settings: Settings) -> Raw:
 
 def _batch_answer(outcomes: list[Outcome | AppError]) -> Answer:
     failed = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, AppError)]
-    # A batch of which nothing could be written is worth sending again as a whole; one with a bad key is not, and who
-    # looks at the status alone is to notice either.
-    for kind in (Unavailable, (Unauthenticated, Denied)):
+    # A batch of which nothing could be written, or taken now, is worth sending again as a whole; one with a bad key is
+    # not, and who looks at the status alone is to notice either.
+    for kind in (Unavailable, TooMany, (Unauthenticated, Denied)):
         if outcomes and all(isinstance(outcome, kind) for outcome in outcomes):
             raise failed[0][1]
     details = [{"index": index, "response": errors.body(error)} for index, error in failed]
@@ -152,6 +153,7 @@ def routes(settings: Settings) -> list[Route]:
             401: {"error": "Unauthorized"},
             403: {"error": "Forbidden"},
             413: {"error": "Request body too large"},
+            429: {"error": "Too many hits"},
             503: {"error": Unavailable.default},
         },
     )
@@ -168,6 +170,7 @@ def routes(settings: Settings) -> list[Route]:
             400: {"error": []},
             401: {"error": "Unauthorized"},
             413: {"error": "Request body too large"},
+            429: {"error": "Too many hits"},
         },
     )
     return [send, batch]

@@ -15,14 +15,15 @@ from starlette.types import Receive, Scope
 
 from app.context import Ctx, Runtime
 from app.errors import AppError, Hidden, Malformed
+from app.headers import Headers
 from app.ingest.collect import Collector
 from app.parameters import Field
+from app.proxies import joined
 
 JSON: Final = b"application/json"
 UNAUTHORIZED: Final = "Unauthorized"
 # The answer to what has nothing to return.
 OK: Final[dict[str, object]] = {"ok": True}
-Headers = tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Answer:
     status: int = 200
     headers: Headers = ()
     content_type: bytes = JSON
+    secret: bool = False
 
 
 def json_answer(value: object, status: int = 200, headers: Headers = ()) -> Answer:
@@ -58,17 +60,18 @@ class Call:
     @cached_property
     def headers(self) -> dict[str, str]:
         """Lower-case names, latin-1 texts. A repeated header is joined by commas, so that the first entry stays first."""
-        headers: dict[str, str] = {}
-        for raw_name, raw_value in self.scope["headers"]:
-            name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        return headers
+        return joined(self.scope["headers"])
 
     @property
     def peer(self) -> str:
         """The socket's address, '' where there is none (a Unix socket)."""
         client = self.scope.get("client")
         return client[0] if client else ""
+
+    @property
+    def caller(self) -> str:
+        """The address that limits go by."""
+        return self.runtime.proxies.caller(self.headers, self.peer)
 
     @property
     def runtime(self) -> Runtime:
@@ -127,11 +130,13 @@ def _no_constant(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a route's function is given: parameters as its tables read them, names from its path, headers."""
+    """What a route's function is given: parameters as its tables read them, names from its path, headers, and the
+    address that limits go by."""
 
     params: Mapping[str, Any]
     path: Mapping[str, str]
     headers: Mapping[str, str]
+    caller: str = ""
 
     def id(self, name: str) -> UUID:
         """An id from the path. A text that is no UUID is the id of nothing: Hidden."""
@@ -169,6 +174,8 @@ class Route:
     request_example: object = None
     request_schema: Mapping[str, Any] | None = None  # of the body, where `raw` reads it itself
     public: bool = False  # asks for no token, and does not hide what is not found
+    hashes: bool = False  # whether a password is hashed
+    secret: bool = False  # whether the answer holds a token, which nobody is to keep
     refusal: str = UNAUTHORIZED  # said to those who may not
     media_type: str = "application/json"
     also: Mapping[int, object] | None = None  # examples of further answers, by status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from app.current import current_id
-from app.errors import AppError, Conflict, Denied, Hidden, Malformed, Unauthenticated, Unavailable
+from app.errors import AppError, Conflict, Denied, Hidden, Malformed, TooMany, Unauthenticated, Unavailable
 from rest_compat.deps import UNAUTHORIZED, Answer, json_answer
 
 log = logging.getLogger("dashi.rest")
@@ -30,7 +30,7 @@ def answer(error: AppError, refusal: str = UNAUTHORIZED) -> Answer:
         status = Unauthenticated.status
     elif isinstance(error, Conflict):
         status = 400
-    elif isinstance(error, Unavailable):
+    elif isinstance(error, Unavailable | TooMany) and error.retry_after is not None:
         headers = ((b"retry-after", str(error.retry_after).encode()),)
     return json_answer(body(error, refusal), status, headers)
 

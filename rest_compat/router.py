@@ -23,6 +23,7 @@ from app import parameters
 from app.context import ANONYMOUS, Ctx
 from app.current import CURRENT
 from app.errors import AppError, Denied, Hidden, NotFound, Unauthenticated
+from app.headers import Headers, protecting
 from app.settings import Settings
 from rest_compat import (
     acquisition,
@@ -44,7 +45,7 @@ from rest_compat import (
     users,
     websites,
 )
-from rest_compat.deps import UNAUTHORIZED, Answer, Asked, Call, Gone, Headers, Route, Verb
+from rest_compat.deps import UNAUTHORIZED, Answer, Asked, Call, Gone, Route, Verb
 
 GROUPS: Final[Mapping[str, Callable[[Settings], list[Route]]]] = {
     "Collecting": collect.routes,
@@ -87,14 +88,15 @@ class RestDoor:
         self._root = f"{settings.base_path}/api"
         self._exact: dict[str, Resource] = {}
         self._patterns: list[tuple[re.Pattern[str], Resource]] = []
-        self._always: Headers = ((b"access-control-allow-origin", b"*"),)
-        self._api_headers: Headers = (
+        self._always: Headers = ((b"access-control-allow-origin", b"*"), *protecting(settings))
+        api: Headers = (
             *self._always,
             (b"access-control-allow-headers", b"*"),
             (b"access-control-allow-methods", b"GET, DELETE, POST, PUT"),
             (b"access-control-max-age", str(settings.cors_max_age).encode()),
-            (b"cache-control", b"no-cache"),
         )
+        self._api_headers: Headers = (*api, (b"cache-control", b"no-cache"))
+        self._secret_headers: Headers = (*api, (b"cache-control", b"no-store"))
         self._add(settings)
 
     def _add(self, settings: Settings) -> None:
@@ -164,7 +166,8 @@ class RestDoor:
             return errors.unexpected(resource.route)
 
     async def _send(self, answer: Answer, api: bool, method: str, send: Send) -> None:
-        headers = [*(self._api_headers if api else self._always), *answer.headers]
+        common = self._always if not api else self._secret_headers if answer.secret else self._api_headers
+        headers = [*common, *answer.headers]
         if answer.content_type:
             headers.append((b"content-type", answer.content_type))
         if answer.status not in _NO_BODY:
@@ -208,9 +211,10 @@ async def _run(route: Route, verb: Verb, limit: int, call: Call) -> Answer:
     values: dict[str, Any] = parameters.read(route.query, call.query()) if route.query else {}
     if route.body is not None:
         values |= parameters.read(route.body, await call.json(limit))
-    asked = Asked(values, call.path, call.headers)
+    asked = Asked(values, call.path, call.headers, call.caller)
+    run = call.runtime.run_hashing if route.hashes else call.runtime.run
     try:
-        return Answer(await call.runtime.run(ANONYMOUS, _operate, verb, asked, route.public))
+        return Answer(await run(ANONYMOUS, _operate, verb, asked, route.public), secret=route.secret)
     except AppError as error:
         # Who is not known at all is told no more than that, but for the routes that are for such.
         told = route.refusal if route.public or isinstance(error, Denied) else UNAUTHORIZED

@@ -153,6 +153,7 @@ def routes(settings: Settings) -> list[Route]:
             ),
             request_example={"username": "bob", "password": "…", "role": "user"},
             example={"id": ID, "username": "bob", "role": "user"},
+            hashes=True,
             also=taken,
         ),
         *(
@@ -179,6 +180,7 @@ def routes(settings: Settings) -> list[Route]:
             ),
             request_example={"username": "bob", "role": "view-only"},
             example=EXAMPLE,
+            hashes=True,
             also=taken,
         ),
         Route(

@@ -70,6 +70,10 @@ def make_settings(
             "app_secret": SecretStr(SECRET),
             "admin_password": SecretStr(PASSWORD),
             "duckdb_memory_limit": "1GB",
+            # Tests that share a server try wrong passwords from one address, one after the other.
+            "login_tries": 1_000_000,
+            "login_tries_per_address": 1_000_000,
+            "login_tries_per_account": 1_000_000,
             **changes,
         }
         return Settings(**given)

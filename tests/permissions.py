@@ -95,6 +95,8 @@ def make_world(server: Server, people: dict[str, Person]) -> World:
         report = {"websiteId": website, "name": "r", "type": "utm", "description": "", "parameters": {}}
         names[f"{target}-report"] = _post(server, "/api/reports", report, asking)["id"]
         token = server.client.get(f"/api/share/{slug}").json()["token"]
+        shares = server.graphql(f'{{ website(id: "{website}") {{ shares {{ id }} }} }}', None, asking)
+        names[f"{target}-share"] = shares["data"]["website"]["shares"][0]["id"]
         headers[("share", target)] = {"x-umami-share-token": token}
         other = _post(server, "/api/websites", {"name": "elsewhere", "domain": "d"}, asking)["id"]
         for name, scopes, bound in (
@@ -103,7 +105,9 @@ def make_world(server: Server, people: dict[str, Person]) -> World:
             ("key-manage", ("manage",), None),
             ("key-elsewhere", ("read", "ingest", "manage"), other),
         ):
-            headers[(name, target)] = make_key(server, *scopes, website=bound, headers=asking).header
+            key = make_key(server, *scopes, website=bound, headers=asking)
+            headers[(name, target)] = key.header
+            names[f"{target}-{name}"] = key.id
     for name in KEYS:
         headers[(name, "")] = headers[(name, "team")]
     headers |= {

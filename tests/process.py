@@ -29,6 +29,17 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
+    def wait_until_ready(self, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            assert self.popen.poll() is None, self.log.read_text()
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.05)
+        raise AssertionError(f"not ready within {seconds} s: {self.log.read_text()}")
+
     def token(self) -> str:
         answer = httpx.post(f"{self.url}/api/auth/login", json={"username": "admin", "password": PASSWORD})
         answer.raise_for_status()
@@ -53,6 +64,14 @@ def environment(data_dir: Path, database_url: str = "", **more: str) -> dict[str
 @contextmanager
 def serving(env: dict[str, str], log: Path) -> Iterator[Process]:
     """Start `dashi serve` and wait until it is ready; it is gone after the block."""
+    with started(env, log) as process:
+        process.wait_until_ready()
+        yield process
+
+
+@contextmanager
+def started(env: dict[str, str], log: Path) -> Iterator[Process]:
+    """Start `dashi serve`; it is gone after the block."""
     url = f"http://127.0.0.1:{env['PORT']}"
     with log.open("ab") as output:
         popen = subprocess.Popen(
@@ -60,7 +79,6 @@ def serving(env: dict[str, str], log: Path) -> Iterator[Process]:
         )
     process = Process(url, popen, log)
     try:
-        _wait_until_ready(process)
         yield process
     finally:
         if popen.poll() is None:
@@ -71,15 +89,3 @@ def serving(env: dict[str, str], log: Path) -> Iterator[Process]:
                 popen.kill()
                 popen.wait()
                 raise
-
-
-def _wait_until_ready(process: Process, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert process.popen.poll() is None, process.log.read_text()
-        try:
-            if httpx.get(f"{process.url}/readyz", timeout=5).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise AssertionError(f"not ready within {seconds} s: {process.log.read_text()}")

@@ -18,6 +18,7 @@ import uvicorn
 
 from app.auth import STOCK_ADMIN_ID
 from app.context import Actor, Ctx, Kind, Runtime
+from app.protocol import options
 from app.settings import Settings
 from app.tables import event, event_data, metadata, revenue, session_data
 
@@ -118,15 +119,7 @@ def running(settings: Settings) -> Iterator[Server]:
 
     app = create_app(settings)
     port = free_port()
-    config = uvicorn.Config(
-        app,
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        proxy_headers=False,
-    )
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, **options(settings))
     uvicorn_server = uvicorn.Server(config)
     thread = threading.Thread(target=uvicorn_server.run, name="test-server")
     thread.start()

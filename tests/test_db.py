@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,7 +15,7 @@ from app import engines, migrations
 from app.db import EventStore
 from app.errors import Unavailable
 from app.settings import Settings
-from app.tables import event, metadata, visit_part
+from app.tables import applied_batch, event, metadata, visit_part
 from tests.stores import event_store
 
 
@@ -116,3 +117,21 @@ def test_a_store_from_before_the_numbers_of_writes(
         [found] = [one for one in sa.inspect(engine).get_columns(table.name) if one["name"] == "stored_in"]
         assert not found["nullable"]
     events.close()
+
+
+def test_a_log_is_written_back_once_the_last_write_is_cleared_away(
+    make_settings: Callable[..., Settings],
+) -> None:
+    with event_store(make_settings("duckdb")) as events:
+        events.apply(uuid4(), 1, {"event": json.dumps([one_event(uuid4())])})
+        with events.engine.connect() as other, ThreadPoolExecutor(1) as pool:
+            # As the writer marks what it has applied: of what DuckDB waits for, this is what happens all the time.
+            other.execute(applied_batch.update().values(batch=2))
+            waiting = pool.submit(events.checkpoint)
+            with pytest.raises(TimeoutError):
+                waiting.result(0.3)
+            other.commit()
+            assert waiting.result(10) is None
+        # In a log that is written back there is nothing.
+        log = Path(f"{events.engine.url.database}.wal")
+        assert not log.exists() or log.stat().st_size == 0

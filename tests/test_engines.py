@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app import engines
 from app.db import EventStore
-from app.errors import Invalid
+from app.errors import Invalid, Unavailable
 from app.main import open_runtime
 from app.settings import Settings
 
@@ -68,7 +68,7 @@ def test_several_workers_on_duckdb_are_refused(tmp_path: Path) -> None:
 
 def test_a_duckdb_file_without_a_log_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "events.duckdb").write_bytes(b"not a database" * 1000)
-    with pytest.raises(sa.exc.DBAPIError):
+    with pytest.raises(Unavailable, match=r"events\.duckdb cannot be opened: .*not a valid DuckDB database"):
         engines.events_engine(Settings(data_dir=tmp_path))
     assert (tmp_path / "events.duckdb").read_bytes() == b"not a database" * 1000
 

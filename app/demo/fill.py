@@ -10,7 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
 
-from app import access, websites
+from app import access, erasure, removals, websites
 from app.auth import STOCK_ADMIN_ID
 from app.context import Actor, Ctx, Kind, Runtime
 from app.db import EventStore
@@ -19,6 +19,7 @@ from app.demo.manual import MANUAL
 from app.demo.model import Site
 from app.demo.shop import SHOP
 from app.demo.traffic import Visit, days
+from app.erasure import Target
 from app.ingest.identity import Identity
 from app.ingest.rows import Row, Rows, build_rows
 from app.models import Website
@@ -54,8 +55,11 @@ def fill(
     missing = runtime.call(_ADMIN, _missing)
     if not missing:
         return 0
+    # What was asked to be removed goes before anything new is there: the rows of the demo are of no write.
+    removals.work_off(runtime)
     for site in missing:
-        runtime.events.delete_website(WEBSITE_IDS[site.key])
+        for _ in erasure.remove(runtime.events, Target(WEBSITE_IDS[site.key])):
+            pass
     stored = _store_traffic(runtime, missing, end, days, seed, progress)
     # No journal holds these events: they must be in the store's file before a website vouches for them.
     runtime.events.checkpoint()

@@ -1,4 +1,4 @@
-"""Where a request comes from: the client's address and, as far as it can be told, its place.
+"""Where an address is, as far as it can be told.
 
 Behaviour: Umami v2 REST behaviour §2.4. Header maps have lower-case names; values are decoded as Latin-1, as
 ASGI servers deliver them. Nothing here uses the network.
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -21,24 +21,9 @@ from urllib.parse import unquote_to_bytes
 import maxminddb
 from iptocc import country_code
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from app.addresses import Address, plain
 
 _log = logging.getLogger(__name__)
-
-_IP_HEADERS: Final = (
-    "cf-connecting-ip",
-    "x-client-ip",
-    "x-forwarded-for",
-    "do-connecting-ip",
-    "fastly-client-ip",
-    "true-client-ip",
-    "x-real-ip",
-    "x-cluster-client-ip",
-    "x-forwarded",
-    "forwarded",
-    "x-appengine-user-ip",
-)
 
 # Country, region, city; the first set with a country counts.
 _LOCATION_HEADERS: Final = (
@@ -62,9 +47,6 @@ _LOCAL_NETWORKS: Final = tuple(
     )
 )
 
-_FORWARDED_FOR: Final = re.compile(r"(?:^|[;,\s])for=\"?(?:\[([^\]]*)\]|([^\s;,\":]*))", re.IGNORECASE)
-_WITH_PORT: Final = re.compile(r"(?:\[([^\]]+)\]|([0-9.]+))(?::\d*)?")
-
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -73,65 +55,6 @@ class Location:
     country: str = ""
     region: str = ""
     city: str = ""
-
-
-def client_ip(given: str, headers: Mapping[str, str], peer: str, header_name: str = "") -> str:
-    """The client's address as text: as given, else of the named header, else of a known one, else the peer.
-
-    Headers are taken at their word, well-formed or not; only `forwarded` must name an address, since its
-    `for=` may also be `unknown` or a made-up word.
-    """
-    if given:
-        return given
-    for name in (header_name.lower(), *_IP_HEADERS):
-        if value := headers.get(name, ""):
-            ip = _ip_in(name, value)
-            if ip:
-                return ip
-    return peer
-
-
-def _ip_in(name: str, value: str) -> str:
-    if name == "x-forwarded-for":
-        return value.partition(",")[0].strip()
-    if name == "forwarded":
-        found = _FORWARDED_FOR.search(value)
-        ip = (found[1] or found[2] or "") if found else ""
-        return ip if _address(ip) else ""
-    return value
-
-
-def _address(ip: str) -> Address | None:
-    """The address in the text, with or without a port or zone; None if there is none."""
-    with_port = _WITH_PORT.fullmatch(ip)
-    text = (with_port[1] or with_port[2]) if with_port else ip
-    try:
-        return ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-
-
-class Addresses:
-    """The setting `IGNORE_IP`: addresses and CIDR ranges, comma-separated. `ip in addresses` asks it.
-
-    A range matches addresses of its own family only; text that is no address matches nothing.
-    """
-
-    def __init__(self, setting: str = "") -> None:
-        """Raises ValueError naming the entry that is neither an address nor a range."""
-        entries = [entry.strip() for entry in setting.split(",")]
-        self._networks = tuple(_network(entry) for entry in entries if entry)
-
-    def __contains__(self, ip: str) -> bool:
-        address = _address(ip) if self._networks else None
-        return address is not None and any(address in network for network in self._networks)
-
-
-def _network(entry: str) -> Network:
-    try:
-        return ip_network(entry, strict=False)
-    except ValueError:
-        raise ValueError(f"IGNORE_IP: {entry!r} is neither an address nor a CIDR range") from None
 
 
 class Locator:
@@ -145,16 +68,16 @@ class Locator:
         self._skip_headers = skip_headers
         self._reader = _open(geolite_path)
 
-    def locate(self, ip: str, headers: Mapping[str, str], ip_given: bool) -> Location:
+    def locate(self, ip: str, headers: Mapping[str, str], believed: bool) -> Location:
         """The place of a request, empty for local addresses. Never raises.
 
-        `ip_given` says that the sender named the address: headers, which describe the sender's own connection,
-        do not apply then.
+        `believed` says whether headers may tell it: they may not where the sender named the address, since they
+        describe the sender's own connection, nor where nobody who is believed passed them on.
         """
         address, local = _resolve(ip[:_IP_LIMIT])
         if local:
             return Location()
-        if not (ip_given or self._skip_headers):
+        if believed and not self._skip_headers:
             for country, region, city in _LOCATION_HEADERS:
                 code = headers.get(country, "")
                 if _COUNTRY.fullmatch(code):
@@ -227,9 +150,7 @@ _BAD_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 @lru_cache(maxsize=4096)
 def _resolve(ip: str) -> tuple[Address | None, bool]:
     """The address in the text, IPv4 in IPv6 unwrapped, and whether it is on this side of the network."""
-    address = _address(ip)
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
+    address = plain(ip)
     if address is None:
         return None, False
     return address, any(address in network for network in _LOCAL_NETWORKS) or _is_own(address)

@@ -6,21 +6,26 @@ import asyncio
 import datetime as dt
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from app import auth
+from app.addresses import Networks, entries, network_of, plain
+from app.buckets import Buckets
 from app.context import Runtime
-from app.errors import AppError, Unavailable
+from app.errors import AppError, TooMany, Unavailable
 from app.ingest import agents
-from app.ingest.client import Addresses, Locator, client_ip
+from app.ingest.client import Locator
 from app.ingest.identity import Identity
 from app.ingest.journal import Journal, wait_for_others
 from app.ingest.payload import Hit, parse_hit
 from app.ingest.rows import Client, Rows, build_rows
-from app.ingest.senders import Senders
+from app.ingest.scrub import scrub
+from app.ingest.senders import Sender, Senders
+from app.ingest.urls import host_of
 from app.ingest.writer import Writer
 from app.metrics import Metrics
 
@@ -31,6 +36,9 @@ _LONGEST_TURN: Final = 5.0
 # Seconds a read waits at the most for what other processes of this server accepted before it.
 _FRESH: Final = 2.0
 _MOST_BOTS_WAITING: Final = 100
+# Seconds of hits that may come at once, where they are limited; and of so many addresses or websites it is remembered.
+_BURST: Final = 10
+_MOST_SENDERS: Final = 50_000
 # Seconds after which a batch lets other requests have their turn.
 _TURN: Final = 0.005
 
@@ -68,6 +76,14 @@ class Ignored(AppError):
     code, status, default = "denied", 403, "Forbidden"
 
 
+class Flooding(TooMany):
+    """More hits than are taken: of one client address, or for one website. `reason` is what metrics call it."""
+
+    def __init__(self, reason: str, retry_after: int) -> None:
+        super().__init__("Too many hits", retry_after=retry_after)
+        self.reason = reason
+
+
 class Collector:
     """The collecting side of a process: its journals, their writers, and what is remembered from hit to hit."""
 
@@ -82,7 +98,11 @@ class Collector:
         self._left_over = [Writer(other, runtime.events, metrics) for other in left_over]
         self._identity = Identity(runtime.keys.secret)
         self._locator = Locator(settings.geolite_db_path, settings.skip_location_headers)
-        self._ignored = Addresses(settings.ignore_ip)
+        self._proxies = runtime.proxies
+        self._ignored = Networks(entries(settings.ignore_ip))
+        # Ten seconds' worth at once: visitors of a page that was just sent round come together.
+        self._by_address = _buckets(settings.collect_rate_per_address)
+        self._by_website = _buckets(settings.collect_rate_per_website)
         self._version = 0
         # A worker of its own: however many questions wait for the readers, collecting does not wait behind them.
         self._lookups = ThreadPoolExecutor(1, thread_name_prefix="collect")
@@ -92,6 +112,7 @@ class Collector:
         self._bots_waiting = threading.BoundedSemaphore(_MOST_BOTS_WAITING)
         runtime.events.wait_until_fresh = self._catch_up
         runtime.events.wait_until_settled = self._settle
+        runtime.on_erasure.append(self._forget)
         journal.committed = metrics.commit_seconds.observe
         self._watch()
 
@@ -128,10 +149,11 @@ class Collector:
         """Take one hit (the parsed body of `POST /api/send`); returns after it is on disk.
 
         A hit needs no API key. With one it comes from a server of the website's owner, which is no browser: the bot test
-        is not applied. IGNORE_IP is.
+        is not applied, and neither is the limit of its address. IGNORE_IP and the website's rules are.
 
         Raises Malformed for a body that does not fit, Invalid for an unknown website, Unauthenticated or Denied for an
-        API key that is none or not for this, Ignored for an ignored address, Unavailable when nothing can be written.
+        API key that is none or not for this, Flooding for more hits than are taken, Ignored for an ignored address,
+        Unavailable when nothing can be written.
         """
         started = time.perf_counter()
         try:
@@ -195,22 +217,33 @@ class Collector:
         hit = parse_hit(body)
         headers = request.headers
         self.metrics.forwarded.note(headers, request.peer)
-        has_key = await self._senders.check(hit.website_id, headers)
+        # Before anything is looked up: what floods is to cost little.
+        limited = self._by_address is not None and not auth.api_key(headers)
+        caller = self._proxies.caller(headers, request.peer) if limited or self._ignored else ""
+        if limited:
+            _spend(self._by_address, network_of(caller), "address-rate")
+        sender = await self._senders.check(hit.website_id, headers)
+        _spend(self._by_website, hit.website_id, "website-rate")
         agent = headers.get("user-agent", "") if hit.user_agent is None else hit.user_agent
         described = agents.describe(agent)
-        if described.bot and not has_key and not self.runtime.settings.disable_bot_check:
+        if described.bot and not sender.has_key and not self.runtime.settings.disable_bot_check:
             self._count_bot(agent)
             return Dropped("bot"), None
-        ip = client_ip(hit.ip, headers, request.peer, self.runtime.settings.client_ip_header)
-        if ip in self._ignored:
+        ip = hit.ip or self._proxies.visitor(headers, request.peer)
+        # By both: who names an address in the payload does not get round the rules for its own.
+        if self._ignored and (plain(ip) in self._ignored or plain(caller) in self._ignored):
             raise Ignored(field="ip")
+        if sender.rules.excluded_addresses and not caller:
+            caller = self._proxies.caller(headers, request.peer)
+        if reason := _unwanted(hit, sender, ip, caller):
+            return Dropped(reason), None
         client = Client(
             ip=ip,
             agent=agent,
             browser=described.browser,
             os=described.os,
             device=agents.device_name(described.os, hit.screen),
-            location=self._locator.locate(ip, headers, bool(hit.ip)),
+            location=self._locator.locate(ip, headers, not hit.ip and self._proxies.believes(request.peer)),
         )
         accepted, rows = self._record(hit, client, headers.get("x-umami-cache", ""))
         stored = rows.event or rows.session_data
@@ -260,7 +293,7 @@ class Collector:
         if self.runtime.settings.workers > 1:
             wait_for_others(self.journal, _FRESH)
 
-    def _settle(self) -> None:
+    def _settle(self) -> bool:
         # A hit whose website was found a moment before that was forgotten may be on its way to the journal: within one
         # turn of the event loop it is there.
         if self._loop is not None and self._loop.is_running():
@@ -268,8 +301,24 @@ class Collector:
             self._loop.call_soon_threadsafe(turned.set)
             turned.wait(_LONGEST_TURN)
         # A batch of its own comes after all that waits to be written now.
-        self.journal.append(Rows()).result()
+        last = self.journal.append(Rows()).result()
         self._catch_up()
+        settled = self.writer.applied >= last and not any(writer.lag for writer in self._left_over)
+        if self.runtime.events.embedded:
+            return settled
+        # Whatever runs beside this process: a command knows nothing of the settings of a server.
+        return wait_for_others(self.journal, _FRESH) and settled
+
+    def _forget(self, website_id: UUID, session_ids: Collection[UUID] | None, distinct_id: str) -> None:
+        """Have no journal hold anything of these any more. Raises Unavailable when that is not possible now."""
+        mine = (self.writer, *self._left_over)
+        for writer in mine:
+            writer.drop_applied()
+        files = {writer.journal.file for writer in mine}
+        if not self.runtime.events.embedded:
+            files |= set(self.journal.file.parent.glob("journal-*.sqlite"))
+        for file in files:
+            scrub(file, website_id, session_ids, distinct_id)
 
     def _count(self, outcome: Outcome, body: Any) -> None:
         if isinstance(outcome, Dropped):
@@ -295,5 +344,28 @@ class Collector:
     def _count_refusal(self, error: AppError) -> None:
         if isinstance(error, Ignored):
             self.metrics.dropped.labels("ignored-address").inc()
+        elif isinstance(error, Flooding):
+            self.metrics.refused.labels(error.reason).inc()
         else:
             self.metrics.refused.labels(error.code).inc()
+
+
+def _buckets(rate: int) -> Buckets | None:
+    """For so many hits a second; None for any."""
+    return Buckets(_BURST * rate, rate, _MOST_SENDERS) if rate else None
+
+
+def _spend(buckets: Buckets | None, whose: Hashable, reason: str) -> None:
+    """Take one hit of theirs, without a limit if there are no buckets. Raises Flooding when none is left."""
+    if buckets is not None and (balance := buckets.take(whose, 1)).retry_after:
+        raise Flooding(reason, balance.retry_after)
+
+
+def _unwanted(hit: Hit, sender: Sender, ip: str, caller: str) -> str:
+    """Which of the website's rules the hit breaks, '' if none."""
+    rules = sender.rules
+    if rules.about_hosts() and not rules.take_host(hit.hostname or host_of(hit.url), sender.has_key):
+        return "host"
+    if rules.excluded_addresses and not rules.take_from(ip, caller):
+        return "address"
+    return ""

@@ -25,6 +25,8 @@ import orjson
 
 from app.errors import Unavailable
 from app.ingest.rows import Rows
+from app.ingest.salvage import damaged, legible, salvage, set_aside_tail
+from app.outage import outage
 
 log = logging.getLogger("dashi.journal")
 
@@ -73,6 +75,7 @@ class Journal:
         self.file = file
         self.max_bytes = max_bytes
         self._lock_file = _hold(file.with_suffix(".lock"))
+        self._look_over()
         self._writing = self._connect()
         self._reading = self._connect()
         self._reading_lock = threading.Lock()
@@ -85,6 +88,7 @@ class Journal:
         self._waking: asyncio.AbstractEventLoop | None = None  # the loop that will do so in its next turn
         self._closing = False
         self.committed: Callable[[float], None] = lambda seconds: None  # called with how long a commit took
+        self._said = ""  # why hits are refused, as it was logged
         self._thread = threading.Thread(target=self._commit_forever, name="journal", daemon=True)
         self._thread.start()
 
@@ -193,9 +197,30 @@ class Journal:
         self._reading.close()
         os.close(self._lock_file)
 
+    def _look_over(self) -> None:
+        """Set aside what cannot be read, so that the rest can."""
+        if not self.file.exists():
+            return
+        try:
+            with closing(sqlite3.connect(self.file, isolation_level=None)) as connection:
+                connection.execute("PRAGMA journal_mode=WAL")
+                set_aside_tail(self.file, connection)
+                [found] = connection.execute("PRAGMA quick_check(1)").fetchone()
+                if found != "ok":
+                    raise sqlite3.DatabaseError(f"malformed: {found}")
+                connection.execute("SELECT id FROM journal").fetchone()
+                connection.execute(_BYTES).fetchone()
+        except sqlite3.Error as error:
+            if "no such table" in str(error):
+                return  # the process that made it died before it made the tables
+            if not damaged(error):
+                raise Unavailable(f"{self.file} cannot be opened: {error}") from error
+            salvage(self.file, _SCHEMA, os.pread(self._lock_file, 36, 0).decode("ascii", "replace"))
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode=WAL")
+        connection.text_factory = legible
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(_SCHEMA)
         return connection
@@ -205,6 +230,8 @@ class Journal:
         if row is None:
             row = (str(uuid4()),)
             self._writing.execute("INSERT INTO journal VALUES (?)", row)
+        # Should the journal be damaged, this says whose the batches are that can be read.
+        os.pwrite(self._lock_file, row[0].encode(), 0)
         return UUID(row[0])
 
     def _commit_forever(self) -> None:
@@ -212,8 +239,15 @@ class Journal:
             try:
                 self._commit(entries)
             except Exception as error:
-                log.warning("the journal cannot be written", exc_info=error)
-                self._refuse(entries, Unavailable(f"The journal cannot be written ({type(error).__name__})"))
+                told = outage(error, "The journal") or Unavailable("The journal cannot be written")
+                if self._said != told.message:
+                    log.warning("hits are refused: %s (%s)", told.message, error)
+                    self._said = told.message
+                self._refuse(entries, told)
+            else:
+                if self._said:
+                    log.warning("hits are taken again")
+                    self._said = ""
 
     def _next_entries(self) -> list[_Entry]:
         """What waits now; empty when closing and nothing waits."""
@@ -280,12 +314,13 @@ def _open_journals(directory: Path, max_bytes: int) -> tuple[Journal, list[Journ
     return mine, left
 
 
-def wait_for_others(mine: Journal, seconds: float) -> None:
-    """Wait until what the journals of other processes beside this one hold at this moment is applied.
+def wait_for_others(mine: Journal, seconds: float) -> bool:
+    """Wait until what the journals of other processes beside this one hold at this moment is applied: whether it is.
 
     For stores that many processes share: there a journal forgets what is applied.
     """
     deadline = time.monotonic() + seconds
+    applied = True
     for file in mine.file.parent.glob("journal-*.sqlite"):
         if file != mine.file:
             with (
@@ -293,16 +328,18 @@ def wait_for_others(mine: Journal, seconds: float) -> None:
                 suppress(sqlite3.OperationalError),
                 closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=1)) as connection,
             ):
-                _wait_until_applied(connection, deadline)
+                applied = _wait_until_applied(connection, deadline) and applied
+    return applied
 
 
-def _wait_until_applied(journal: sqlite3.Connection, deadline: float) -> None:
+def _wait_until_applied(journal: sqlite3.Connection, deadline: float) -> bool:
     target = journal.execute("SELECT max(number) FROM batch").fetchone()[0]
     waiting = "SELECT 1 FROM batch WHERE number <= ? LIMIT 1"
-    while (
-        target is not None and time.monotonic() < deadline and journal.execute(waiting, (target,)).fetchone()
-    ):
+    while target is not None and journal.execute(waiting, (target,)).fetchone():
+        if time.monotonic() >= deadline:
+            return False
         time.sleep(0.01)
+    return True
 
 
 def _journal_files(directory: Path) -> Iterator[Path]:

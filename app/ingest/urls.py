@@ -20,6 +20,7 @@ from app.tables import CLICK_ID_COLUMNS, UTM_COLUMNS
 MISSING_URL: Final = "/undefined"
 
 _LOCALHOST: Final = "https://localhost"
+_NO_HOST: Final = "no-host.invalid"
 _MAX_PART: Final = 500
 _MAX_PARAMETER: Final = 255
 _MAX_HOSTNAME: Final = 100
@@ -86,6 +87,16 @@ class Referrer:
 def resolvable(url: str) -> bool:
     """Whether the text is an address, or a path that makes one on https://localhost."""
     return _PLAIN.fullmatch(url) is not None or URL.can_parse(url, _LOCALHOST)
+
+
+def host_of(url: str) -> str:
+    """The host that an address names itself, '' if it is a path. Raises ValueError unless `resolvable(url)`."""
+    plain = _PLAIN.fullmatch(url)
+    if plain:
+        return plain[1] or ""
+    # Against a name that nobody can have, so that it is told from what the address says.
+    host = URL(url, base=f"https://{_NO_HOST}").hostname
+    return "" if host == _NO_HOST else host
 
 
 def split_url(url: str, hostname: str, remove_trailing_slash: bool = False) -> PageUrl:

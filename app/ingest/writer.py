@@ -6,14 +6,17 @@ import logging
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 import orjson
 import sqlalchemy as sa
 
 from app.db import EventStore
+from app.errors import Unavailable
 from app.ingest.journal import TABLES, Batch, Journal
 from app.metrics import Metrics
+from app.outage import outage
 
 log = logging.getLogger("dashi.writer")
 
@@ -30,6 +33,7 @@ _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 # An embedded store puts its log into the database file after so many bytes or so many idle seconds.
 _CHECKPOINT_BYTES: Final = 64 << 20
 _CHECKPOINT_IDLE: Final = 20.0
+_ILLEGIBLE: Final = "damaged in the journal"
 
 
 class Writer:
@@ -77,6 +81,15 @@ class Writer:
         since = self._behind
         return time.monotonic() - since if since is not None and self.lag else 0.0
 
+    def drop_applied(self) -> None:
+        """Have the journal forget what is applied. Raises Unavailable if it cannot."""
+        upto = self.applied
+        try:
+            self.events.checkpoint()
+            self.journal.drop(upto)
+        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
+            raise Unavailable("The journal cannot forget what is applied at the moment") from error
+
     def close(self, timeout: float = 5.0) -> None:
         """Apply what is left as far as the store allows, then stop. What remains waits in the journal."""
         self._stopping.set()
@@ -89,6 +102,9 @@ class Writer:
         attempt = 0
         while True:
             try:
+                if attempt:
+                    self.events.reopen()
+                    self._resume()
                 if not self._wait_for_batches():
                     break
                 started = time.monotonic()
@@ -107,14 +123,31 @@ class Writer:
                 self._pause = min(max(_GATHER, _PAUSE * took), _GATHER_MOST) if all_of_it else 0.0
                 attempt = 0
             except Exception as error:
-                if self._metrics:
-                    self._metrics.apply_failures.inc()
-                self._set_problem(f"{type(error).__name__}: the event store refuses events")
-                log.warning("applying events failed, will be tried again", exc_info=error)
+                self._failed(error)
                 if self._stopping.wait(_RETRY[min(attempt, len(_RETRY) - 1)]):
                     return
                 attempt += 1
-        self._checkpoint()
+        # What is not in the store's file stays in the journal.
+        with suppress(Unavailable, sa.exc.DBAPIError, sqlite3.Error):
+            self._checkpoint()
+
+    def _resume(self) -> None:
+        """Once the store answers again, go on from where it is."""
+        self._forget(self.applied)
+        if not self.lag:
+            # Nothing waits to be applied, and whether there is room for the store's own file remains to be seen.
+            self._checkpoint()
+            self._set_problem("")
+
+    def _failed(self, error: Exception) -> None:
+        """Say why, once; where it is no outage, the log has the whole story."""
+        if self._metrics:
+            self._metrics.apply_failures.inc()
+        told = error if isinstance(error, Unavailable) else outage(error, "The journal")
+        problem = told.message if told else f"{type(error).__name__}: the event store refuses events"
+        if problem != self.problem:
+            log.warning("events wait in the journal: %s", problem, exc_info=None if told else error)
+        self._set_problem(problem)
 
     def _wait_for_batches(self) -> bool:
         """Wait until there is something to apply; False when stopping and nothing is left."""
@@ -136,29 +169,39 @@ class Writer:
     def _apply(self, batches: list[Batch]) -> None:
         last = batches[-1].number
         try:
-            self.events.apply(self.journal.id, last, _joined(batches))
+            mark = self.events.apply(self.journal.id, last, _joined(batches), self.applied)
         except (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError) as error:
             # Either the store is not itself (then this raises again) or it refuses some rows: find and keep those.
             self.events.ping()
-            log.warning("the event store refuses some rows", exc_info=error)
-            self.events.apply(self.journal.id, last, self._accepted_only(batches))
-        self.journal.applied(batches)
+            # What the engine says of it may hold the rows themselves, which are visitors' data.
+            log.warning("the event store refuses some rows (%s), they are kept aside", type(error).__name__)
+            mark = self.events.apply(self.journal.id, last, self._accepted_only(batches), self.applied)
+        # A mark that is not where it was: the last time was cut off after it had come about, or, of a store whose log
+        # was lost, before.
+        there = [batch for batch in batches if batch.number <= mark]
+        self.journal.applied(there)
+        if self.problem:
+            log.info("events are applied again")
         with self._progress:
-            self.applied = last
+            self.applied = min(mark, last)
             self.problem = ""
             self._progress.notify_all()
-        if not self.events.embedded:
-            self.journal.drop(last)
-            return
         self._unforgotten = True
-        self._since_checkpoint += sum(batch.size for batch in batches)
+        self._since_checkpoint += sum(batch.size for batch in there)
+        self._forget(self.applied)
         if self._since_checkpoint > _CHECKPOINT_BYTES:
             self._checkpoint()
+
+    def _forget(self, upto: int) -> None:
+        """Have a store that is no file of this process keep what it has."""
+        if not self.events.embedded and self._unforgotten:
+            self.journal.drop(upto)
+            self._unforgotten = False
 
     def _accepted_only(self, batches: list[Batch]) -> dict[str, str]:
         accepted: dict[str, str] = {}
         refused: list[tuple[str, str, str]] = []
-        for table, text in _joined(batches).items():
+        for table, text in _joined(_legible(batches, refused)).items():
             good = []
             for row in orjson.loads(text):
                 one = orjson.dumps(row).decode()
@@ -168,7 +211,7 @@ class Writer:
                     refused.append((table, one, "refused by the event store"))
             if good:
                 accepted[table] = f"[{','.join(good)}]"
-        if refused and not accepted:
+        if any(reason != _ILLEGIBLE for *_, reason in refused) and not accepted:
             # A store that takes nothing at all is broken rather than offended by the data.
             raise RuntimeError("the event store accepts no row of a batch")
         self.journal.reject(refused)
@@ -180,14 +223,10 @@ class Writer:
         if not self.events.embedded or not self._unforgotten:
             return
         upto = self.applied
-        try:
-            started = time.monotonic()
-            if not self.events.checkpoint(wait=False):
-                return  # it is being copied; the next batches or the next idle moment try again
-            self.journal.drop(upto)
-        except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
-            log.warning("checkpoint failed, batches stay in the journal", exc_info=error)
-            return
+        started = time.monotonic()
+        if not self.events.checkpoint(wait=False):
+            return  # it is being copied; the next batches or the next idle moment try again
+        self.journal.drop(upto)
         log.debug("checkpoint took %.3f s", time.monotonic() - started)
         self._since_checkpoint = 0
         self._unforgotten = False
@@ -196,6 +235,21 @@ class Writer:
         with self._progress:
             self.problem = text
             self._progress.notify_all()
+
+
+def _legible(batches: list[Batch], refused: list[tuple[str, str, str]]) -> list[Batch]:
+    """The batches without what is no JSON, which goes to `refused`: damage that SQLite does not see."""
+    legible = []
+    for batch in batches:
+        rows = dict(batch.rows)
+        for table, text in batch.rows.items():
+            try:
+                orjson.loads(f"[{text}]")
+            except orjson.JSONDecodeError:
+                refused.append((table, text, _ILLEGIBLE))
+                rows[table] = ""
+        legible.append(Batch(batch.number, rows, batch.size))
+    return legible
 
 
 def _joined(batches: list[Batch]) -> dict[str, str]:

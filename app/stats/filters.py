@@ -133,6 +133,7 @@ class Cohort:
     end: dt.datetime
     where: Filter
     upto: int | None = None  # the last write to the event store that counts, None if all do
+    after: int | None = None  # the last write that does not
 
 
 Filter = Condition | Property | And | Or | Not | Cohort
@@ -162,17 +163,38 @@ def condition(where: Filter | None, data: ColumnElement[bool] | None = None) -> 
 
 def until(where: Filter, write: int) -> Filter:
     """The same filter, its cohorts as the event store had them after this write."""
+    return _cohorts(where, lambda cohort: replace(cohort, where=until(cohort.where, write), upto=write))
+
+
+def _cohorts(where: Filter, changed: Callable[[Cohort], Cohort]) -> Filter:
+    """The same filter with its cohorts changed."""
     match where:
         case And(filters):
-            return And(tuple(until(part, write) for part in filters))
+            return And(tuple(_cohorts(part, changed) for part in filters))
         case Or(filters):
-            return Or(tuple(until(part, write) for part in filters))
+            return Or(tuple(_cohorts(part, changed) for part in filters))
         case Not(part):
-            return Not(until(part, write))
+            return Not(_cohorts(part, changed))
         case Cohort():
-            return replace(where, where=until(where.where, write), upto=write)
+            return changed(where)
         case _:
             return where
+
+
+def beyond(where: Filter, write: int | None, since: dt.datetime | None) -> Filter:
+    """The same filter, its cohorts without what this write and those before it stored, and what is of before an instant."""
+
+    def changed(one: Cohort) -> Cohort:
+        start = one.start if since is None else max(one.start, since)
+        return replace(one, where=beyond(one.where, write, since), after=write, start=start)
+
+    return _cohorts(where, changed)
+
+
+def within_writes(table: sa.Table, after: int | None, upto: int | None) -> list[ColumnElement[bool]]:
+    """The conditions of what was stored by writes after one, and up to another; of no bound none."""
+    column = table.c.stored_in
+    return [*([] if after is None else [column > after]), *([] if upto is None else [column <= upto])]
 
 
 def checked(text: str, name: str) -> str:
@@ -333,7 +355,7 @@ def _in_cohort(where: Cohort) -> ColumnElement[bool]:
             columns.website_id == where.website_id,
             columns.created_at >= where.start,
             columns.created_at <= where.end,
-            *([] if where.upto is None else [columns.stored_in <= where.upto]),
+            *within_writes(table, where.after, where.upto),
         ]
 
     matching = _expression(where.where, sa.and_(*period(event_data)))

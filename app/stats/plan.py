@@ -141,7 +141,8 @@ class _Scan:
         """Take the question if it fits; whether it did."""
         scope = question.scope
         like = self._like
-        if (scope.where, scope.upto, _kind(question)) != (like.where, like.upto, self._kind):
+        alike = (scope.where, scope.after, scope.upto, _kind(question))
+        if alike != (like.where, like.after, like.upto, self._kind):
             return False
         site, span_range = scope.website_id, (scope.start, scope.period.end)
         span = self._span_for(site, span_range)
@@ -190,7 +191,7 @@ class _Scan:
     def _shape(self, values: Values) -> Shape:
         """What its statement depends on; what does not is put among the values."""
         spans = [list(span.items()) for span in self._spans]
-        upto = self._like.upto
+        after, upto = self._like.after, self._like.upto
         return Shape(
             self._kind.by[0] if isinstance(self._kind, Ranking) else self._kind,
             tuple(
@@ -199,6 +200,7 @@ class _Scan:
             tuple(_source(table, read, values) for table, read in self._sources(spans)),
             _source(event_data, spans, values),
             self._like.where,
+            None if after is None else values.place(after),
             None if upto is None else values.place(upto),
         )
 

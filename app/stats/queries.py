@@ -15,7 +15,7 @@ from app.context import Ctx
 from app.sql import contains, ordinal
 from app.stats import fields
 from app.stats.channels import CHANNELS
-from app.stats.filters import checked
+from app.stats.filters import checked, within_writes
 from app.stats.measures import MEASURES, Summary, whole
 from app.stats.period import Unit
 from app.stats.plan import answer
@@ -87,7 +87,9 @@ def active_visitors(ctx: Ctx, website_id: UUID) -> int:
     since = max(ctx.now - ACTIVE, website.reset_at or ctx.now - ACTIVE)
     [(count,)] = ctx.events.rows(
         sa.select(sa.func.count(event.c.session_id.distinct())).where(
-            event.c.website_id == website_id, event.c.created_at >= since
+            event.c.website_id == website_id,
+            event.c.created_at >= since,
+            *within_writes(event, website.removed_upto, None),
         )
     )
     return whole(count)

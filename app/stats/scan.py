@@ -184,8 +184,8 @@ class Shape:
     """All that the text of a scan's statement depends on.
 
     `kind` is what its arms are read from: `whole` visits, `session`s, the `event`s themselves, or the first or last page
-    of visits, `entry` or `exit`. `data` is what of `event_data` belongs to the events of any span. `upto` is the
-    place of the last write that counts. A filter is a part of the shape with its values.
+    of visits, `entry` or `exit`. `data` is what of `event_data` belongs to the events of any span. `after` and
+    `upto` are the places of the last write that does not count and of the last that does. A filter is a part of the shape with its values.
     """
 
     kind: str
@@ -193,6 +193,7 @@ class Shape:
     sources: tuple[Source, ...]
     data: Source
     where: Filter | None
+    after: int | None
     upto: int | None
 
     @property
@@ -232,7 +233,8 @@ class Shape:
     def stored(self, table: sa.Table) -> list[ColumnElement[bool]]:
         """The condition of what was in the store in time; none if everything counts."""
         column = table.c.stored_in
-        return [] if self.upto is None else [column <= _bound(self.upto, column)]
+        after = [] if self.after is None else [column > _bound(self.after, column)]
+        return after if self.upto is None else [*after, column <= _bound(self.upto, column)]
 
 
 def statement(shape: Shape) -> Select[Any]:

@@ -13,7 +13,8 @@ from sqlalchemy.sql.expression import ColumnElement
 from app import access
 from app.context import Ctx
 from app.errors import AppError
-from app.stats.filters import And, Filter, condition, until
+from app.retention import kept_since
+from app.stats.filters import And, Filter, beyond, condition, until, within_writes
 from app.stats.period import Period
 from app.stats.zones import UTC
 from app.tables import event, event_data
@@ -23,7 +24,8 @@ from app.tables import event, event_data
 class Scope:
     """`period` is what was asked for; what lies before the website's last reset is never counted.
 
-    `upto` is the number of the last write to the event store that counts, None if all do.
+    Nor is what lies before `kept_since`, and what was stored by writes up to `after`, some of whose rows are still to be
+    removed. `upto` is the number of the last write to the event store that counts. None of these: all do.
     """
 
     website_id: UUID
@@ -31,11 +33,18 @@ class Scope:
     where: Filter | None
     reset_at: dt.datetime | None
     upto: int | None = None
+    kept_since: dt.datetime | None = None
+    after: int | None = None
+
+    @property
+    def since(self) -> dt.datetime | None:
+        """The first instant of the website's that counts, None if all do."""
+        return max((at for at in (self.reset_at, self.kept_since) if at), default=None)
 
     @property
     def start(self) -> dt.datetime:
         """The first instant that counts."""
-        return max(self.period.start, self.reset_at) if self.reset_at else self.period.start
+        return max(self.period.start, self.since) if self.since else self.period.start
 
     def over(self, period: Period) -> Scope:
         """The same website and filter over another period."""
@@ -61,7 +70,7 @@ class Scope:
 
     def stored(self, table: sa.Table) -> list[ColumnElement[bool]]:
         """The condition of what was in the store in time, for any of its tables; none if everything counts."""
-        return [] if self.upto is None else [table.c.stored_in <= self.upto]
+        return within_writes(table, self.after, self.upto)
 
     def rows(self, event_type: int | None = None) -> list[ColumnElement[bool]]:
         """The conditions of the events that count, all of them or those of one type."""
@@ -136,7 +145,15 @@ def date_range(ctx: Ctx, website_id: UUID) -> tuple[dt.datetime, dt.datetime] | 
 
 def _scope(ctx: Ctx, website_id: UUID, period: Period, where: Filter | None) -> Scope:
     website = access.view_website(ctx, website_id)
-    return Scope(website_id, period, where, website.reset_at)
+    since, after = kept_since(website, ctx.now), website.removed_upto
+    return Scope(
+        website_id,
+        period,
+        None if where is None else beyond(where, after, since),
+        website.reset_at,
+        kept_since=since,
+        after=after,
+    )
 
 
 def _bounds(ctx: Ctx, scopes: Sequence[Scope]) -> dict[UUID, tuple[dt.datetime, dt.datetime]]:

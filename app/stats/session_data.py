@@ -116,10 +116,10 @@ def _active(scope: Scope) -> ColumnElement[bool]:
 
 
 def _kept(scope: Scope) -> list[ColumnElement[bool]]:
-    """The rows of the website since its last reset."""
+    """The rows of the website that are kept, since its last reset."""
     conditions = [_columns.website_id == scope.website_id, *scope.stored(session_data)]
-    if scope.reset_at is not None:
-        conditions.append(_columns.created_at >= scope.reset_at)
+    if scope.since is not None:
+        conditions.append(_columns.created_at >= scope.since)
     return conditions
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import orjson
 import pytest
-from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin, Subprotocol
 
@@ -215,15 +214,6 @@ def test_the_legacy_protocol_is_refused(live: Server) -> None:
         assert connection.subprotocol is None
         with pytest.raises(Exception, match="4406"):
             connection.recv(timeout=10)
-
-
-def test_pages_of_other_origins_open_no_socket(live: Server) -> None:
-    with (
-        pytest.raises(InvalidStatus) as refused,
-        socket(live, "graphql-transport-ws", origin=Origin("https://evil.example")),
-    ):
-        pass
-    assert refused.value.response.status_code == 403
 
 
 def test_base_path_and_switches(make_settings: Callable[..., Settings]) -> None:

@@ -1,4 +1,4 @@
-"""The client's address and its place."""
+"""The place of an address."""
 
 from __future__ import annotations
 
@@ -12,90 +12,9 @@ from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
 from app.ingest import client
-from app.ingest.client import Addresses, Location, Locator, client_ip
+from app.ingest.client import Location, Locator
 
 LONDON = Location("GB", "GB-ENG", "London")
-
-
-@pytest.mark.parametrize(
-    ("given", "headers", "header_name", "ip"),
-    [
-        ("1.1.1.1", {"cf-connecting-ip": "2.2.2.2", "x-own": "3.3.3.3"}, "X-Own", "1.1.1.1"),
-        ("", {"cf-connecting-ip": "2.2.2.2", "x-own": "3.3.3.3"}, "X-Own", "3.3.3.3"),
-        ("", {"cf-connecting-ip": "2.2.2.2"}, "X-Own", "2.2.2.2"),
-        ("", {}, "X-Own", "9.9.9.9"),
-        ("", {}, "", "9.9.9.9"),
-        ("", {"x-forwarded-for": " 2.2.2.2 , 3.3.3.3"}, "", "2.2.2.2"),
-        ("", {"x-forwarded-for": "2.2.2.2, 3.3.3.3"}, "X-Forwarded-For", "2.2.2.2"),
-        ("", {"x-forwarded-for": " , 3.3.3.3", "x-real-ip": "4.4.4.4"}, "", "4.4.4.4"),
-        ("", {"x-forwarded-for": "not an address"}, "", "not an address"),
-        ("", {"forwarded": "for=2.2.2.2;proto=https;by=203.0.113.43, for=3.3.3.3"}, "", "2.2.2.2"),
-        ("", {"forwarded": 'proto=https;For="[2001:db8:cafe::17]:4711"'}, "", "2001:db8:cafe::17"),
-        ("", {"forwarded": 'for="2.2.2.2:8080"'}, "", "2.2.2.2"),
-        ("", {"forwarded": "for=unknown, for=3.3.3.3", "x-appengine-user-ip": "5.5.5.5"}, "", "5.5.5.5"),
-        ("", {"forwarded": "for=_hidden"}, "", "9.9.9.9"),
-        ("", {"forwarded": "by=2.2.2.2;xfor=3.3.3.3"}, "", "9.9.9.9"),
-    ],
-)
-def test_client_ip(given: str, headers: dict[str, str], header_name: str, ip: str) -> None:
-    assert client_ip(given, headers, "9.9.9.9", header_name) == ip
-
-
-def test_headers_are_asked_in_order() -> None:
-    order = [
-        "cf-connecting-ip",
-        "x-client-ip",
-        "x-forwarded-for",
-        "do-connecting-ip",
-        "fastly-client-ip",
-        "true-client-ip",
-        "x-real-ip",
-        "x-cluster-client-ip",
-        "x-forwarded",
-        "forwarded",
-        "x-appengine-user-ip",
-    ]
-    headers = {
-        name: f"for=1.1.1.{i}" if name == "forwarded" else f"1.1.1.{i}" for i, name in enumerate(order)
-    }
-    for i, name in enumerate(order):
-        assert client_ip("", headers, "9.9.9.9") == f"1.1.1.{i}"
-        headers[name] = ""
-    assert client_ip("", headers, "9.9.9.9") == "9.9.9.9"
-
-
-@pytest.mark.parametrize(
-    ("ip", "ignored"),
-    [
-        ("81.2.69.142", True),
-        ("81.2.69.143", False),
-        ("81.2.69.142:5000", True),
-        ("10.20.30.40", True),
-        ("11.20.30.40", False),
-        ("2001:DB8:0::1", True),
-        ("[2001:db8::1]:443", True),
-        ("2001:db9::1", False),
-        ("fe80::1%eth0", True),
-        ("::ffff:10.20.30.40", False),  # a range is for its own family
-        ("::a14:1e28", False),  # 10.20.30.40 as a number
-        ("81.2.69", False),
-        ("unknown", False),
-        ("", False),
-    ],
-)
-def test_ignored_addresses(ip: str, ignored: bool) -> None:
-    addresses = Addresses(" 81.2.69.142, 10.1.2.3/8,,2001:db8::/32 ,fe80::1")
-    assert (ip in addresses) is ignored
-
-
-def test_nothing_is_ignored_by_default() -> None:
-    assert "127.0.0.1" not in Addresses("")
-
-
-@pytest.mark.parametrize("entry", ["localhost", "10.0.0.0/33", "10.0.0.256", "2001:db8::/129"])
-def test_bad_entry_is_named(entry: str) -> None:
-    with pytest.raises(ValueError, match=f"IGNORE_IP: '{entry}' is neither an address nor a CIDR range"):
-        Addresses(f"10.0.0.1, {entry}")
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +70,7 @@ def locator(city_file: Path) -> Iterator[Locator]:
     ],
 )
 def test_place_from_the_file(locator: Locator, ip: str, location: Location) -> None:
-    assert locator.locate(ip, {}, ip_given=False) == location
+    assert locator.locate(ip, {}, believed=True) == location
 
 
 def test_ipv6_in_a_file_for_ipv4(tmp_path: Path) -> None:
@@ -159,16 +78,16 @@ def test_ipv6_in_a_file_for_ipv4(tmp_path: Path) -> None:
     writer.insert_network(IPSet(["81.2.69.0/24"]), {"country": {"iso_code": "GB"}})
     writer.to_db_file(str(tmp_path / "country.mmdb"))
     locator = Locator(tmp_path / "country.mmdb")
-    assert locator.locate("81.2.69.142", {}, ip_given=False) == Location("GB")
-    assert locator.locate("2a02:ff00::1", {}, ip_given=False) == Location()
+    assert locator.locate("81.2.69.142", {}, believed=True) == Location("GB")
+    assert locator.locate("2a02:ff00::1", {}, believed=True) == Location()
     locator.close()
 
 
 def test_closed_locator_knows_headers_only(city_file: Path) -> None:
     locator = Locator(city_file)
     locator.close()
-    assert locator.locate("81.2.69.142", {}, ip_given=False) == Location()
-    assert locator.locate("81.2.69.142", {"cf-ipcountry": "GB"}, ip_given=False) == Location("GB")
+    assert locator.locate("81.2.69.142", {}, believed=True) == Location()
+    assert locator.locate("81.2.69.142", {"cf-ipcountry": "GB"}, believed=True) == Location("GB")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +110,7 @@ def test_closed_locator_knows_headers_only(city_file: Path) -> None:
     ],
 )
 def test_local_addresses_have_no_place(locator: Locator, ip: str) -> None:
-    assert locator.locate(ip, {"cf-ipcountry": "US", "cf-ipcity": "Boston"}, ip_given=False) == Location()
+    assert locator.locate(ip, {"cf-ipcountry": "US", "cf-ipcity": "Boston"}, believed=True) == Location()
 
 
 @pytest.fixture
@@ -207,8 +126,8 @@ def no_networks(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("no_networks")
 def test_addresses_of_this_machine_have_no_place(locator: Locator) -> None:
-    assert locator.locate("127.0.0.1", {"cf-ipcountry": "US"}, ip_given=False) == Location()
-    assert locator.locate("81.2.69.142", {"cf-ipcountry": "US"}, ip_given=False) == Location("US")
+    assert locator.locate("127.0.0.1", {"cf-ipcountry": "US"}, believed=True) == Location()
+    assert locator.locate("81.2.69.142", {"cf-ipcountry": "US"}, believed=True) == Location("US")
 
 
 @pytest.mark.usefixtures("no_networks")
@@ -216,7 +135,7 @@ def test_own_addresses_are_not_guessed_where_the_kernel_binds_any(
     locator: Locator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "_can_bind", lambda address: True)
-    assert locator.locate("81.2.69.142", {"cf-ipcountry": "US"}, ip_given=False) == Location("US")
+    assert locator.locate("81.2.69.142", {"cf-ipcountry": "US"}, believed=True) == Location("US")
 
 
 @pytest.mark.parametrize(
@@ -252,16 +171,16 @@ def test_own_addresses_are_not_guessed_where_the_kernel_binds_any(
     ],
 )
 def test_place_from_headers(locator: Locator, headers: dict[str, str], location: Location) -> None:
-    assert locator.locate("81.2.69.142", headers, ip_given=False) == location
+    assert locator.locate("81.2.69.142", headers, believed=True) == location
 
 
 def test_headers_do_not_describe_a_given_address(locator: Locator) -> None:
-    assert locator.locate("81.2.69.142", {"cf-ipcountry": "US"}, ip_given=True) == LONDON
+    assert locator.locate("81.2.69.142", {"cf-ipcountry": "US"}, believed=False) == LONDON
 
 
 def test_headers_can_be_switched_off(city_file: Path) -> None:
     locator = Locator(city_file, skip_headers=True)
-    assert locator.locate("81.2.69.142", {"cf-ipcountry": "US"}, ip_given=False) == LONDON
+    assert locator.locate("81.2.69.142", {"cf-ipcountry": "US"}, believed=True) == LONDON
     locator.close()
 
 
@@ -278,7 +197,7 @@ def test_headers_can_be_switched_off(city_file: Path) -> None:
     ],
 )
 def test_country_without_a_file(ip: str, country: str) -> None:
-    assert Locator(None).locate(ip, {}, ip_given=False) == Location(country)
+    assert Locator(None).locate(ip, {}, believed=True) == Location(country)
 
 
 def test_missing_file_is_told_and_done_without(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -287,7 +206,7 @@ def test_missing_file_is_told_and_done_without(tmp_path: Path, caplog: pytest.Lo
     assert [record.getMessage() for record in caplog.records] == [
         f"No file at GEOLITE_DB_PATH ({tmp_path / 'none.mmdb'}): countries come from the offline table."
     ]
-    assert locator.locate("8.8.8.8", {}, ip_given=False) == Location("US")
+    assert locator.locate("8.8.8.8", {}, believed=True) == Location("US")
     locator.close()
 
 

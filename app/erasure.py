@@ -1,0 +1,172 @@
+"""Taking rows out of the event store for good: those of a website, of a time, or of a visitor.
+
+Rows go in transactions that take the writers' turn (`EventStore.writing`), each of about `piece` rows, so that neither
+collecting nor whoever reads waits for long. Tidying (`app.tidy`) takes rows out and puts them back in the same turns: what
+one of the two finds, the other has finished with.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.sql.expression import ColumnElement
+
+from app.db import EventStore, without_limit
+from app.tables import WEBSITE_TABLES, visit_part
+
+# Rows that one transaction removes: about a fifth of a second. DuckDB marks rows, PostgreSQL writes each.
+_PIECE: Final = {"duckdb": 491_520, "postgresql": 20_000}
+# What is removed while a request waits for it, in one transaction.
+_AT_ONCE: Final = 20_000
+# A transaction rests as long as it took, so that others have their turn.
+_REST: Final = 1.0
+_LONGEST_REST: Final = 0.5
+
+Conditions = list[ColumnElement[bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Rows of one website: those stored by writes up to `upto`, and of a time before `before`; None is no bound.
+
+    `before` is the start of a half-hour of UTC: parts of visits are whole ones.
+    """
+
+    website_id: UUID
+    upto: int | None = None
+    before: dt.datetime | None = None
+
+    def of(self, table: sa.Table) -> Conditions:
+        conditions: Conditions = [table.c.website_id == self.website_id]
+        if self.upto is not None:
+            conditions.append(table.c.stored_in <= self.upto)
+        if self.before is not None:
+            conditions.append(_at(table) < self.before)
+        return conditions
+
+
+def count(store: EventStore, target: Target, most: int | None = None) -> int:
+    """How many rows there are, in all tables; `most` if there are more."""
+    found = 0
+    with store.connected() as connection:
+        without_limit(connection)
+        for table in WEBSITE_TABLES:
+            rows = sa.select(sa.literal(1)).select_from(table).where(*target.of(table))
+            if most is not None:
+                rows = rows.limit(most - found)
+            found += connection.execute(sa.select(sa.func.count()).select_from(rows.subquery())).scalar_one()
+            if most is not None and found >= most:
+                return most
+    return found
+
+
+def remove_few(store: EventStore, target: Target) -> int | None:
+    """Remove them in one transaction if they are few: how many they were. None if they are many, then nothing is done."""
+    if count(store, target, _AT_ONCE + 1) > _AT_ONCE:
+        return None
+    with store.writing() as connection:
+        removed = sum(_delete(connection, table, target.of(table)) for table in WEBSITE_TABLES)
+    if removed:
+        store.checkpoint()
+    return removed
+
+
+def remove(store: EventStore, target: Target, piece: int | None = None) -> Iterator[int]:
+    """Remove them piece by piece, as long as there are any: the number of rows of each transaction.
+
+    The caller may stop between two of them. What has been removed is gone for good once this has ended: DuckDB's log,
+    which may be lost, is then in its file.
+    """
+    removed = 0
+    for table in WEBSITE_TABLES:
+        for conditions in _pieces(store, table, target, piece or _PIECE[store.engine.dialect.name]):
+            began = time.monotonic()
+            with store.writing() as connection:
+                rows = _delete(connection, table, conditions)
+            removed += rows
+            yield rows
+            time.sleep(min(_LONGEST_REST, _REST * (time.monotonic() - began)))
+    if removed:
+        store.checkpoint()
+
+
+def remove_sessions(store: EventStore, website_id: UUID, session_ids: Collection[UUID]) -> dict[str, int]:
+    """Remove everything of some sessions in one transaction: the number of rows of each table by its name."""
+    with store.writing() as connection:
+        removed = {
+            table.name: _delete(
+                connection,
+                table,
+                [table.c.website_id == website_id, table.c.session_id.in_(list(session_ids))],
+            )
+            for table in WEBSITE_TABLES
+        }
+    store.checkpoint()
+    return removed
+
+
+def make_room(store: EventStore, website_id: UUID) -> None:
+    """Let PostgreSQL use the space again that a website's removed rows took; DuckDB does so by itself, at a checkpoint.
+
+    Partitions that hold nothing of any website any more give it back to the disk.
+    """
+    if store.embedded:
+        return
+    for table in WEBSITE_TABLES:
+        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            name = connection.scalar(_PARTITION, {"table": table.name, "website_id": website_id})
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            try:
+                # Space is not given back where that would make others wait.
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {name}")
+            finally:
+                connection.exec_driver_sql("RESET statement_timeout")
+
+
+# The partition that a website's rows go to, as PostgreSQL hashes the id; the table itself if it has none.
+_PARTITION: Final = sa.text(
+    """
+    SELECT coalesce(
+        (SELECT part.oid::regclass::text
+         FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
+         WHERE inhparent = CAST(:table AS regclass) AND satisfies_hash_partition(
+            inhparent,
+            substring(pg_get_expr(part.relpartbound, part.oid) FROM 'modulus ([0-9]+)')::int,
+            substring(pg_get_expr(part.relpartbound, part.oid) FROM 'remainder ([0-9]+)')::int,
+            CAST(:website_id AS uuid))),
+        CAST(:table AS text))
+    """
+)
+
+
+def _at(table: sa.Table) -> sa.Column[Any]:
+    return table.c.half_hour if table is visit_part else table.c.created_at
+
+
+def _delete(connection: sa.Connection, table: sa.Table, conditions: Conditions) -> int:
+    return connection.execute(table.delete().where(*conditions)).rowcount
+
+
+def _pieces(store: EventStore, table: sa.Table, target: Target, piece: int) -> Iterator[Conditions]:
+    """Conditions that part the rows by time. Those of one instant are not parted."""
+    at, conditions = _at(table), target.of(table)
+    numbered = sa.select(at.label("at"), sa.func.row_number().over(order_by=at).label("number"))
+    rows = numbered.where(*conditions).subquery().c
+    with store.connected() as connection:
+        without_limit(connection)
+        ends = connection.scalars(
+            sa.select(rows.at).where(rows.number % piece == 0).order_by(rows.number)
+        ).all()
+        if not ends and connection.execute(sa.select(at).where(*conditions).limit(1)).first() is None:
+            return
+    # The newest are removed without an end: what comes meanwhile is as new.
+    for after, upto in pairwise([None, *dict.fromkeys(ends), None]):
+        bounds = ([] if after is None else [at > after]) + ([] if upto is None else [at <= upto])
+        yield [*conditions, *bounds]

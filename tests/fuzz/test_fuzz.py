@@ -1,0 +1,38 @@
+"""Nothing that is sent makes the server fail, hang or tell of its inside, and what is taken can be read back.
+
+A few hundred inputs of each kind; `make fuzz` runs a hundred thousand with a seed of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.fuzz import run
+from tests.fuzz.instance import Instance, instance
+from tests.fuzz.run import KINDS, Kind
+
+# In all, on each store; what hits become differs between them, most of the rest does not.
+INPUTS = {"duckdb": 2000, "postgresql": 1000}
+SEED = 1
+
+
+@pytest.fixture(scope="module")
+def fuzzed(
+    store: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Instance]:
+    fresh: Callable[[], str] = request.getfixturevalue("postgres") if store == "postgresql" else str
+    with instance(tmp_path_factory.mktemp("fuzz"), fresh()) as one:
+        yield one
+        run.check(one)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_whatever_is_sent(fuzzed: Instance, store: str, kind: Kind) -> None:
+    told: list[None] = []
+    inputs = INPUTS[store] * kind.share // 100
+    fitted = kind.run(fuzzed, inputs, SEED, lambda: told.append(None))
+    assert len(told) >= inputs
+    # It is no fuzzing if nothing gets past the first check.
+    assert fitted > 0
