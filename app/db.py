@@ -329,10 +329,8 @@ class EventStore:
         if file.exists():
             raise Conflict(f"{file} is there already")
         with self._whole, self._gate.passed(), self._asking() as connection:
-            driver: Any = connection.connection.driver_connection
             try:
-                with _ended_unless(wanted, driver.interrupt):
-                    _copy(connection, file)
+                _copy(connection, file, wanted)
             except sa.exc.DBAPIError as error:
                 for part in (file, file.with_name(file.name + ".wal")):
                     part.unlink(missing_ok=True)
@@ -370,15 +368,18 @@ class EventStore:
         self.engine.dispose()
 
 
-def _copy(connection: sa.Connection, file: Path) -> None:
+def _copy(connection: sa.Connection, file: Path, wanted: Callable[[], bool]) -> None:
     """Copy all of a DuckDB database within one transaction of its own: it sees none that ends later."""
+    driver: Any = connection.connection.driver_connection
     quoted = str(file).replace("'", "''")
     name = str(connection.exec_driver_sql("SELECT current_database()").scalar_one()).replace('"', '""')
     connection.exec_driver_sql(f"ATTACH '{quoted}' AS {_COPY}")
     try:
-        connection.exec_driver_sql(f'COPY FROM DATABASE "{name}" TO {_COPY}')
-        connection.exec_driver_sql(f"CHECKPOINT {_COPY}")
+        with _ended_unless(wanted, driver.interrupt):
+            connection.exec_driver_sql(f'COPY FROM DATABASE "{name}" TO {_COPY}')
+            connection.exec_driver_sql(f"CHECKPOINT {_COPY}")
     finally:
+        # Not interrupted: still attached, it would be in the way of the next copy.
         connection.exec_driver_sql(f"DETACH {_COPY}")
 
 

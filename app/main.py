@@ -31,7 +31,7 @@ from app.headers import Headers, protecting
 from app.ingest.collect import Collector
 from app.ingest.journal import Journal, open_journals
 from app.live.hub import Live
-from app.metrics import Metrics
+from app.metrics import Forwarded, Metrics
 from app.outage import outage
 from app.removals import Removing
 from app.request_log import RequestLog
@@ -126,7 +126,7 @@ def check_journals(settings: Settings) -> None:
 def open_services(settings: Settings) -> Services:
     """A runtime that collects. Raises as `open_runtime`."""
     runtime, _ = open_runtime(settings)
-    metrics = Metrics(settings.client_ip_header)
+    metrics = Metrics(Forwarded(runtime.proxies, settings.client_ip_header))
     runtime.logged_in = lambda outcome: metrics.logins.labels(outcome).inc()
     runtime.events.observed = metrics.statement_seconds.observe
     journal, left_over = _journals(settings)

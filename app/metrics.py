@@ -23,28 +23,13 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from app.proxies import near
+from app.proxies import HEADERS, Proxies
 
 # When each series began: as many series again, which nobody asks for.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 _FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _SLOW: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-
-# What proxies and CDNs name the visitor's address in.
-FORWARDING_HEADERS: Final = (
-    "cf-connecting-ip",
-    "x-client-ip",
-    "x-forwarded-for",
-    "do-connecting-ip",
-    "fastly-client-ip",
-    "true-client-ip",
-    "x-real-ip",
-    "x-cluster-client-ip",
-    "x-forwarded",
-    "forwarded",
-    "x-appengine-user-ip",
-)
 
 
 class Forwarded(Collector):
@@ -53,35 +38,36 @@ class Forwarded(Collector):
     Written by the event loop alone. Names are counted, never what they say.
     """
 
-    def __init__(self, named: str = "") -> None:
+    def __init__(self, proxies: Proxies, named: str = "") -> None:
         """`named` is CLIENT_IP_HEADER."""
-        self._names = tuple(dict.fromkeys((*FORWARDING_HEADERS, *([named.lower()] if named else ()))))
-        # (header or `none`, whether the connection came from near) → hits.
-        self._counts = {(name, close): 0 for name in (*self._names, "none") for close in (True, False)}
+        self._proxies = proxies
+        self._names = tuple(dict.fromkeys((*HEADERS, *([named.lower()] if named else ()))))
+        # (header or `none`, whether the peer is a trusted proxy) → hits.
+        self._counts = {(name, trusted): 0 for name in (*self._names, "none") for trusted in (True, False)}
 
     def note(self, headers: Mapping[str, str], peer: str) -> None:
-        close, found = near(peer), False
+        trusted, found = self._proxies.believes(peer), False
         for name in self._names:
             if name in headers:
-                self._counts[name, close] += 1
+                self._counts[name, trusted] += 1
                 found = True
         if not found:
-            self._counts["none", close] += 1
+            self._counts["none", trusted] += 1
 
     def collect(self) -> Iterable[Metric]:
         family = CounterMetricFamily(
             "dashi_forwarding_headers",
             "Hits by the headers of proxies that came with them (none: without any), and by whether the connection came "
-            "from this machine or a private network (near) or not (far).",
+            "from one of TRUSTED_PROXIES (trusted), which is believed, or not (other).",
             labels=["header", "peer"],
         )
-        for (name, close), count in self._counts.items():
-            family.add_metric([name, "near" if close else "far"], count)
+        for (name, trusted), count in self._counts.items():
+            family.add_metric([name, "trusted" if trusted else "other"], count)
         yield family
 
 
 class Metrics:
-    def __init__(self, client_ip_header: str = "") -> None:
+    def __init__(self, forwarded: Forwarded) -> None:
         self.registry = CollectorRegistry()
         self.accepted = self._counter("dashi_accepted_hits", "Hits acknowledged, on disk.", "type")
         self.dropped = self._counter("dashi_dropped_hits", "Hits answered without being stored.", "reason")
@@ -114,7 +100,7 @@ class Metrics:
         self._operation_seconds = self._histogram(
             "dashi_graphql_seconds", "Time of a GraphQL request, by the kind of its operation.", _SLOW, "kind"
         )
-        self.forwarded = Forwarded(client_ip_header)
+        self.forwarded = forwarded
         self.registry.register(self.forwarded)
         ProcessCollector(registry=self.registry)
         for outcome in ("succeeded", "refused"):

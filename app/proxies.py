@@ -12,8 +12,8 @@ from typing import Final
 
 from app.addresses import Networks, entries, parsed, plain
 
-# In the order of Umami v2 REST behaviour §2.4.
-_HEADERS: Final = (
+# What proxies and CDNs name the visitor's address in, in the order of Umami v2 REST behaviour §2.4.
+HEADERS: Final = (
     "cf-connecting-ip",
     "x-client-ip",
     "x-forwarded-for",
@@ -90,7 +90,7 @@ class Proxies:
         self._ranges = Networks(listed(trusted))
         self._named = trusted.strip() not in (PRIVATE, EVERYONE)
         self._header = header_name.strip().lower()
-        self._order = (self._header, *_HEADERS) if self._header else _HEADERS
+        self._order = (self._header, *HEADERS) if self._header else HEADERS
         # Most requests come from few peers: the proxies.
         self.believes = lru_cache(maxsize=4096)(self._believes)
 

@@ -23,8 +23,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from app.errors import Denied, NotFound, Unauthenticated
-from app.metrics import FORWARDING_HEADERS, Metrics
-from app.proxies import near
+from app.metrics import Metrics
+from app.proxies import HEADERS, near
 from app.settings import Settings
 
 log = logging.getLogger("dashi.metrics")
@@ -48,7 +48,7 @@ def check(settings: Settings, headers: Mapping[str, str], peer: str) -> None:
         return
     # What came through a proxy came from anywhere.
     if any(
-        name in headers for name in (*FORWARDING_HEADERS, "via", "x-forwarded-proto", "x-forwarded-host")
+        name in headers for name in (*HEADERS, "via", "x-forwarded-proto", "x-forwarded-host")
     ) or not near(peer):
         raise Denied("Without METRICS_TOKEN this is answered to this machine and private networks only")
 

@@ -350,11 +350,11 @@ def test_what_was_moved_aside(look: Callable[..., tuple[str, str]], data_dir: Pa
 
 
 def came(**headers: tuple[int, int]) -> Running:
-    """A server to which hits came with these headers: (from near, from far)."""
+    """A server to which hits came with these headers: (from trusted proxies, from others)."""
     samples = [
         ("dashi_forwarding_headers_total", {"header": name.replace("_", "-"), "peer": peer}, float(number))
         for name, numbers in headers.items()
-        for peer, number in zip(("near", "far"), numbers, strict=True)
+        for peer, number in zip(("trusted", "other"), numbers, strict=True)
     ]
     return Running("http://x", True, "", samples=samples)
 
@@ -367,7 +367,12 @@ def came(**headers: tuple[int, int]) -> Running:
         (came(none=(5, 0)), "", "warning", "all visitors look like one"),
         (came(none=(0, 0), x_real_ip=(5, 0)), "", "ok", "through a proxy: x-real-ip with 5"),
         (came(none=(1, 1), x_real_ip=(5, 0)), "", "warning", "and 2 without any: some get round the proxy"),
-        (came(none=(0, 0), x_real_ip=(5, 1)), "", "warning", "came from public addresses"),
+        (
+            came(none=(0, 0), x_real_ip=(5, 1)),
+            "",
+            "warning",
+            "came from addresses that TRUSTED_PROXIES does not name",
+        ),
         (came(none=(0, 0), x_real_ip=(5, 0)), "X-Real-IP", "ok", "x-real-ip with 5"),
         (came(none=(5, 0)), "X-Real-IP", "problem", "CLIENT_IP_HEADER is X-Real-IP, which came with no hit."),
     ],

@@ -158,8 +158,9 @@ def test_the_log_of_a_busy_and_failing_server_holds_nothing_personal(
         ("info", "POST", "/graphql", "mutation Make", 200),
         ("info", "POST", "/graphql", None, 200),
     ]
-    [hits] = [line for line in told if "hits" in line]
-    assert (hits["level"], hits["status"], hits["hits"]) == ("info", 400, 1)
+    hits = [line for line in told if "hits" in line]
+    assert {(line["level"], line["status"]) for line in hits} == {("info", 400)}
+    assert hits[0]["hits"] == 1
     [one] = [line for line in told if line.get("request") == "quoted-by-a-user"]
     assert one["bytes"] == len(shown.content)
     assert 0 < one["ms"] < 60_000
@@ -171,18 +172,21 @@ def test_the_log_of_a_busy_and_failing_server_holds_nothing_personal(
 def test_hits_that_fail_have_one_line_a_second(
     make_settings: Callable[..., Settings], caplog: pytest.LogCaptureFixture
 ) -> None:
+    def numbers() -> list[int]:
+        return [record.fields["hits"] for record in caplog.records if hasattr(record, "fields")]
+
     with running(make_settings("duckdb")) as server, caplog.at_level(logging.INFO, "dashi.request"):
         caplog.clear()
         started = time.monotonic()
         for _ in range(200):
             assert server.client.post("/api/send", content=b"{").status_code == 400
-        until(lambda: time.monotonic() - started > 1.1)
+        time.sleep(1.1)
         assert server.client.post("/api/send", content=b"{").status_code == 400
+        # A line comes after the answer.
+        until(lambda: sum(numbers()) == 201)
         took = time.monotonic() - started
-    numbers = [record.fields["hits"] for record in caplog.records if hasattr(record, "fields")]
-    assert sum(numbers) == 201
-    assert numbers[0] == 1
-    assert len(numbers) <= took + 1
+    assert numbers()[0] == 1
+    assert len(numbers()) <= took + 1
 
 
 def record_of(

@@ -158,25 +158,25 @@ def proxies(settings: Settings, running: Running) -> Finding:
             "Set it to the header that your proxy sends, or unset it if the usual ones will do.",
         )
     if not came:
-        if running.sum(total, header="none", peer="far"):
+        if running.sum(total, header="none", peer="other"):
             return ok(name, f"{bare:.0f} hits came without any, from visitors themselves.")
         return warning(
             name,
-            f"All {bare:.0f} hits came from this machine or a private network, without the visitor's address: behind a "
+            f"All {bare:.0f} hits came from TRUSTED_PROXIES (private networks, unless set), without the visitor's address: behind a "
             "proxy, all visitors look like one.",
             "Have the proxy set X-Forwarded-For. If there is none, all is well.",
+        )
+    if sum(running.sum(total, header=header, peer="other") for header in came) > 0:
+        return warning(
+            name,
+            f"Headers of proxies ({listed}) came from addresses that TRUSTED_PROXIES does not name. They were not believed: "
+            "these visitors have the address of whoever passed them on.",
+            "If that is your proxy or CDN, name its addresses in TRUSTED_PROXIES. If not, nothing is to be done.",
         )
     if bare:
         return warning(
             name,
-            f"Hits came with headers of proxies ({listed}), and {bare:.0f} without any: some get round the proxy, and "
-            "who does may claim any address.",
+            f"Hits came with headers of proxies ({listed}), and {bare:.0f} without any: some get round the proxy.",
             "Let only the proxy reach this port: HOST=127.0.0.1, or a firewall.",
-        )
-    if running.sum(total, peer="far") > 0:
-        return warning(
-            name,
-            f"Headers of proxies came from public addresses ({listed}). Who reaches this port may claim any address.",
-            "Let only your proxies reach it.",
         )
     return ok(name, f"Hits come through a proxy: {listed}.")

@@ -143,13 +143,13 @@ class Writer:
 
     def _failed(self, error: Exception) -> None:
         """Say why, once; where it is no outage, the log has the whole story."""
-        if self._metrics:
-            self._metrics.apply_failures.inc()
         told = error if isinstance(error, Unavailable) else outage(error, "The journal")
         problem = told.message if told else f"{type(error).__name__}: the event store refuses events"
         if problem != self.problem:
             log.warning("events wait in the journal: %s", problem, exc_info=None if told else error)
         self._set_problem(problem)
+        if self._metrics:
+            self._metrics.apply_failures.inc()
 
     def _wait_for_batches(self) -> bool:
         """Wait until there is something to apply; False when stopping and nothing is left."""
