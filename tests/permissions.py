@@ -94,6 +94,11 @@ def make_world(server: Server, people: dict[str, Person]) -> World:
         names[f"{target}-segment"] = _post(server, f"/api/websites/{website}/segments", segment, asking)["id"]
         report = {"websiteId": website, "name": "r", "type": "utm", "description": "", "parameters": {}}
         names[f"{target}-report"] = _post(server, "/api/reports", report, asking)["id"]
+        # Of a website that is gone: who asked for its removal may follow it.
+        gone = _post(server, "/api/websites", {"name": "gone", "domain": "d"}, asking)["id"]
+        removed = f'mutation {{ deleteWebsite(id: "{gone}") {{ removal {{ id }} }} }}'
+        removal = server.graphql(removed, None, asking)["data"]["deleteWebsite"]["removal"]
+        names[f"{target}-removal"] = removal["id"]
         token = server.client.get(f"/api/share/{slug}").json()["token"]
         shares = server.graphql(f'{{ website(id: "{website}") {{ shares {{ id }} }} }}', None, asking)
         names[f"{target}-share"] = shares["data"]["website"]["shares"][0]["id"]

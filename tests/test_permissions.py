@@ -124,6 +124,13 @@ def _of_a_website() -> Iterator[Verb]:
             ("DELETE", "/api/websites/{website}", None),
             _mutation('deleteWebsite(id: "{website}")'),
         )
+        asked = {"own": "owner", "team": "team-owner"}[target]
+        yield Verb(
+            "follow a removal",
+            target,
+            frozenset({asked, "admin", "key-read", "key-manage"}),
+            graphql='{ removal(id: "{removal}") { reason } }',
+        )
         visitor = 'websiteId: "{website}", sessionId: "{session}"'
         yield Verb(
             "export visitor",
@@ -404,6 +411,7 @@ def _of_accounts() -> Iterator[Verb]:
         ("GET", "/api/users/{user}/usage?startAt=0&endAt=2", None),
         '{ user(id: "{user}") { usage(period: {all: true}) { events } } }',
     )
+    yield Verb("own removals", "", ONESELF_READ, None, "{ removals { totalCount } }")
     yield Verb(
         "reports of one's own websites",
         "",
@@ -524,7 +532,10 @@ def _filled(given: Any, world: World, target: str, extra: dict[str, str]) -> Any
     }
     if target:
         names |= {"website": world.websites[target]}
-        names |= {noun: world.names[f"{target}-{noun}"] for noun in ("session", "segment", "report", "share")}
+        names |= {
+            noun: world.names[f"{target}-{noun}"]
+            for noun in ("session", "segment", "report", "share", "removal")
+        }
     if isinstance(given, dict):
         return {key: _filled(value, world, target, extra) for key, value in given.items()}
     if not isinstance(given, str):

@@ -172,6 +172,7 @@ def test_what_is_sent_after_the_reset_stays_whatever_its_time(lazy: Server) -> N
     assert figures(lazy, website_id)["analytics"]["totals"] == counted
     # Parts of visits of before and after are never made one, although they are of the same half-hour.
     populate(lazy, website_id, [view(C, "2031-01-01 00:01:00", "/ahead")])
+    lazy.runtime.events.wait_until_fresh()
     tidy_once(lazy.runtime.events, None, SMALL_FOLDING, ())
     assert removals.work_off(lazy.runtime)
     kept = {(row["url_path"], row["created_at"].year) for row in lazy.events(website_id)}
