@@ -72,7 +72,20 @@ def test_a_variable_that_is_named_is_a_setting(document: str) -> None:
 
 def test_every_target_that_is_named_exists_and_is_explained() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*## ", read("Makefile"), re.MULTILINE))
-    assert targets == {"help", "setup", "run", "demo", "test", "lint", "bench", "bench-full", "lock", "clean"}
+    assert targets == {
+        "help",
+        "setup",
+        "run",
+        "demo",
+        "test",
+        "lint",
+        "fuzz",
+        "soak",
+        "bench",
+        "bench-full",
+        "lock",
+        "clean",
+    }
     named = set(
         re.findall(r"\bmake ([a-z]+)\b", "".join(re.findall(r"`[^`]+`|```.*?```", read("README.md"), re.S)))
     )

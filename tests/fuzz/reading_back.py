@@ -33,9 +33,26 @@ _FIELDS: Final = (
     "utmContent utmTerm gclid fbclid msclkid ttclid liFatId twclid"
 )
 _SAMPLE: Final = 25
-_TYPES: Final = (
-    "url entry exit referrer title query os browser device country region city language event tag host screen channel"
-).split()
+_TYPES: Final = [
+    "url",
+    "entry",
+    "exit",
+    "referrer",
+    "title",
+    "query",
+    "os",
+    "browser",
+    "device",
+    "country",
+    "region",
+    "city",
+    "language",
+    "event",
+    "tag",
+    "host",
+    "screen",
+    "channel",
+]
 
 
 def check(instance: Instance, account: Account) -> None:
@@ -77,7 +94,9 @@ class _Doors:
         self.website = website
 
     def rest(self, path: str, **params: str) -> Any:
-        answer: httpx.Response = self.instance.client.get(f"/api/websites/{self.website}{path}", params={**_RANGE, **params})
+        answer: httpx.Response = self.instance.client.get(
+            f"/api/websites/{self.website}{path}", params={**_RANGE, **params}
+        )
         assert answer.status_code == 200, (path, params, answer.text)
         return answer.json()
 
@@ -178,10 +197,18 @@ def _check_figures(door: _Doors, events: dict[str, Any]) -> None:
     named = sum(row["name"] is not None for row in events.values())
     assert door.graphql("totals { events { value } }")["totals"]["events"]["value"] == named
     assert door.rest("/sessions/stats")["events"]["value"] == named
-    for name, column in (("tag", "tag"), ("event", "name"), ("path", "path"), ("distinctId", "distinctId"), ("city", "city")):
+    for name, column in (
+        ("tag", "tag"),
+        ("event", "name"),
+        ("path", "path"),
+        ("distinctId", "distinctId"),
+        ("city", "city"),
+    ):
         had = Counter(row[column] for row in events.values() if row[column])
         for value, count in sorted(had.items())[:_SAMPLE]:
-            found = door.graphql("events(first: 1) { totalCount }", where={name: {"eq": value}})["events"]["totalCount"]
+            found = door.graphql("events(first: 1) { totalCount }", where={name: {"eq": value}})["events"][
+                "totalCount"
+            ]
             assert found == count, (name, value)
     packed = zipfile.ZipFile(io.BytesIO(base64.b64decode(door.rest("/export")["zip"])))
     for file in packed.namelist():

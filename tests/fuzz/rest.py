@@ -35,7 +35,18 @@ _SENSIBLE: Final[Mapping[str, tuple[Any, ...]]] = {
     "endDate": ("2026-11-11", "2026-12-01T00:00:00Z"),
     "unit": ("hour", "day", "month", "year"),
     "timezone": values.ZONES[:5],
-    "type": ("url", "event", "referrer", "query", "channel", "language", "segment", "cohort", "utm", "funnel"),
+    "type": (
+        "url",
+        "event",
+        "referrer",
+        "query",
+        "channel",
+        "language",
+        "segment",
+        "cohort",
+        "utm",
+        "funnel",
+    ),
     "page": (1, 2, "1"),
     "pageSize": (1, 10, 100),
     "orderBy": ("", "name", "createdAt", "views"),
@@ -91,11 +102,17 @@ class Asking:
         route = chance.choice(_ROUTES)
         changing = _changes(route)
         path = re.sub(r"{(\w+)}", lambda name: self._in_path(name[1], changing, chance), route.path)
-        query = {field.name: self._value(field, changing, chance) for field in route.query if _given(field, chance)}
+        query = {
+            field.name: self._value(field, changing, chance) for field in route.query if _given(field, chance)
+        }
         text = urlencode(query, encoding="utf-8", errors="surrogatepass") if query else ""
         body = b""
         if route.body is not None:
-            sent = {field.name: self._value(field, changing, chance) for field in route.body if _given(field, chance)}
+            sent = {
+                field.name: self._value(field, changing, chance)
+                for field in route.body
+                if _given(field, chance)
+            }
             body = values.spelled(sent if chance.random() < 0.95 else values.anything(chance), chance)
         actor = self.instance.actors[chance.choice(_ACTORS)]
         headers = tuple((name.encode(), value.encode()) for name, value in actor.items())

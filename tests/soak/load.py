@@ -90,7 +90,11 @@ class Load:
         self.acknowledged += 1
 
     def _send(self, client: httpx.Client, website: str, number: int) -> None:
-        payload: dict[str, Any] = {"website": website, "url": f"/page/{number % 50}", "ip": f"8.8.4.{number % 200}"}
+        payload: dict[str, Any] = {
+            "website": website,
+            "url": f"/page/{number % 50}",
+            "ip": f"8.8.4.{number % 200}",
+        }
         if number % 10 == 0:
             payload |= {"name": "signup", "data": {"plan": "pro", "number": number}}
         answer = client.post("/api/send", json={"type": "event", "payload": payload})
@@ -100,7 +104,12 @@ class Load:
     def _dashboard(self, client: httpx.Client, number: int) -> None:
         """What Umami's dashboard asks."""
         now = int(time.time() * 1000)
-        within = {"startAt": str(now - 7 * 86_400_000), "endAt": str(now), "unit": "day", "timezone": "Europe/Berlin"}
+        within = {
+            "startAt": str(now - 7 * 86_400_000),
+            "endAt": str(now),
+            "unit": "day",
+            "timezone": "Europe/Berlin",
+        }
         for path, more in (
             ("stats", {}),
             ("pageviews", {}),
@@ -108,7 +117,9 @@ class Load:
             ("sessions", {"pageSize": "20"}),
             ("events", {"pageSize": "20"}),
         ):
-            answer = client.get(f"/api/websites/{self.website}/{path}", params={**within, **more}, headers=self.headers)
+            answer = client.get(
+                f"/api/websites/{self.website}/{path}", params={**within, **more}, headers=self.headers
+            )
             assert answer.status_code == 200, answer.text
 
     def _question(self, client: httpx.Client, number: int) -> None:
@@ -124,7 +135,9 @@ class Load:
                 follower = open_ones.enter_context(socket(self.process.url, self.headers))
                 follower.subscribe(query, variables)
                 follower.next()
-            told = open_ones.enter_context(stream(self.process.url, _LIVE[number % 2], variables, self.headers))
+            told = open_ones.enter_context(
+                stream(self.process.url, _LIVE[number % 2], variables, self.headers)
+            )
             name, data = next(event for event in told if event[0])
             assert name == "next", (name, data)
             assert "errors" not in data, data
@@ -143,5 +156,7 @@ class Load:
         given = {"username": "admin", "password": PASSWORD}
         answer = client.post("/api/auth/login", json=given)
         assert answer.status_code == 200, answer.text
-        verified = client.post("/api/auth/verify", headers={"authorization": f"Bearer {answer.json()['token']}"})
+        verified = client.post(
+            "/api/auth/verify", headers={"authorization": f"Bearer {answer.json()['token']}"}
+        )
         assert verified.status_code == 200, verified.text
