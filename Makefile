@@ -9,7 +9,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --con
 JOBS ?= 2
 ARGS ?=
 
-.PHONY: help setup run demo test faults lint bench bench-full lock clean
+.PHONY: help setup run demo test lint fuzz faults soak bench bench-full lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | while IFS=$$'\t' read -r name text; do \
@@ -35,6 +35,12 @@ lint: $(VENV)/.lint ## Check format, style, types, imports and the committed sch
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	set -o pipefail; $(BIN)/dashi print-schema | diff graphql_schema/schema.graphql -
+
+fuzz: $(VENV)/.test ## Send 100,000 odd inputs to both doors (others: ARGS=5000, SEED=7)
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+soak: $(VENV)/.test ## Run an hour of everyday load (SOAK_MINUTES=10; one store: ARGS=duckdb)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(VENV)/.test ## Run the benchmarks, about 12 minutes (benchmarks/README.md)
 	$(BIN)/python -m benchmarks $(ARGS)

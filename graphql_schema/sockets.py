@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, Final
 
+import starlette.websockets
 from graphql import GraphQLError
 from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
@@ -65,9 +66,9 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Context, None]):
         await super().handle_subscribe(message)
 
     async def send_message(self, message: Any) -> None:
-        # Who has left meanwhile is told nothing. Strawberry would end the operation's task with it, which ends up in the
-        # log as a failure; the task ends with the socket anyway.
-        with suppress(WebSocketDisconnected):
+        # Who has left meanwhile, or was sent away (then it is Starlette that says so), is told nothing. Strawberry would
+        # end the operation's task with it, which ends up in the log as a failure; the task ends with the socket anyway.
+        with suppress(WebSocketDisconnected, starlette.websockets.WebSocketDisconnected):
             await super().send_message(message)
 
     @staticmethod

@@ -88,6 +88,9 @@ _CREATE_SHARE = (
     'mutation($id: ID!) { createShare(websiteId: $id, input: {name: "s", password: "open it"}) { id slug } }'
 )
 _CREATE_KEY = 'mutation($scope: ApiKeyScope!) { createApiKey(input: {name: "k", scopes: [$scope]}) { secret key { id } } }'
+_PAGES = """query($id: ID!) { website(id: $id) { analytics(period: {all: true}) {
+    events(first: 2) { pageInfo { endCursor } }
+    breakdown(by: [PATH], first: 1) { pageInfo { endCursor } } } } }"""
 _SEGMENT = {"type": "segment", "name": "s", "parameters": {"country": "US"}}
 _COHORT = {"type": "cohort", "name": "c", "parameters": {"url": "/"}}
 _REPORT = {"name": "r", "type": "utm", "description": "", "parameters": {}}
@@ -146,8 +149,5 @@ def _populate(made: Instance) -> None:
         "share": {"x-umami-share-token": opened["token"]},
         "forger": {"authorization": "Bearer a.b.c"},
     }
-    page = made.graphql(
-        '{ website(id: "%s") { analytics(period: {all: true}) { events(first: 2) { pageInfo { endCursor } } '
-        "breakdown(by: [PATH], first: 1) { pageInfo { endCursor } } } } }" % website
-    )["website"]["analytics"]
+    page = made.graphql(_PAGES, id=website)["website"]["analytics"]
     made.cursors = [page[name]["pageInfo"]["endCursor"] for name in ("events", "breakdown")]

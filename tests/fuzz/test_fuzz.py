@@ -14,7 +14,7 @@ from tests.fuzz.instance import Instance, instance
 from tests.fuzz.run import KINDS, Kind
 
 # In all, on each store; what hits become differs between them, most of the rest does not.
-INPUTS = {"duckdb": 2000, "postgresql": 1000}
+INPUTS = {"duckdb": 1200, "postgresql": 600}
 SEED = 1
 
 

@@ -140,3 +140,15 @@ def test_whatever_comes_there_is_a_close_frame(live: Server, messages: list[Any]
     # The last message ends a socket that all others left open.
     code, _ = closed(live, *messages, "{")
     assert code in (4400, 4401, 4409, 4429)
+
+
+def test_who_left_is_no_failure(live: Server, caplog: pytest.LogCaptureFixture) -> None:
+    address = f"{live.url.replace('http://', 'ws://')}/graphql"
+    operations = [{"id": str(one), "type": "subscribe", "payload": {"query": "{"}} for one in range(15)]
+    for _ in range(10):
+        with connect(address, subprotocols=[Subprotocol("graphql-transport-ws")]) as connection:
+            for message in (INIT, *operations):
+                connection.send(orjson.dumps(message).decode())
+            # The answers are on their way when it goes.
+    assert closed(live, INIT, "{")[0] == 4400  # and all of that has been taken by now
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
