@@ -11,7 +11,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.context import ANONYMOUS, Actor, Ctx, Kind
-from app.errors import NotFound, Unauthenticated
+from app.errors import NotFound, TooMany, Unauthenticated
 from app.models import Share, User
 from app.security import API_KEY_PREFIX, Keys, digest, hash_password, random_password, verify_password
 
@@ -90,13 +90,16 @@ def login(ctx: Ctx, username: str, password: str, caller: str) -> Login:
     Raises Unauthenticated if they are wrong, TooMany after too many wrong ones. Names that do not exist take as long,
     and are refused alike.
     """
-    with ctx.runtime.throttle.attempt(f"user {username}", caller):
-        # Made by the first login whether it is needed or not: it takes as long as a check.
-        nobodys = _nobodys_hash()
-        user = ctx.db.scalar(sa.select(User).where(User.username == username))
-        if not verify_password(password, user.password if user else nobodys) or user is None:
-            ctx.runtime.logged_in("refused")
-            raise Unauthenticated("Incorrect username or password")
+    try:
+        with ctx.runtime.throttle.attempt(f"user {username}", caller):
+            # Made by the first login whether it is needed or not: it takes as long as a check.
+            nobodys = _nobodys_hash()
+            user = ctx.db.scalar(sa.select(User).where(User.username == username))
+            if not verify_password(password, user.password if user else nobodys) or user is None:
+                raise Unauthenticated("Incorrect username or password")
+    except (TooMany, Unauthenticated) as error:
+        ctx.runtime.logged_in("throttled" if isinstance(error, TooMany) else "refused")
+        raise
     ctx.runtime.logged_in("succeeded")
     return Login(ctx.keys.login_token(str(user.user_id), ctx.keys.fingerprint(user.password)), user)
 

@@ -169,6 +169,8 @@ def _duckdb_engine(settings: Settings, file: Path) -> Engine:
         "temp_directory": str(file.with_suffix(".tmp")),
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
+        # A table that is not there would be looked for among this program's variables.
+        "python_enable_replacements": "false",
     }
     engine = sa.create_engine(
         f"duckdb:///{file}",

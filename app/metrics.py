@@ -103,7 +103,7 @@ class Metrics:
         self.forwarded = forwarded
         self.registry.register(self.forwarded)
         ProcessCollector(registry=self.registry)
-        for outcome in ("succeeded", "refused"):
+        for outcome in ("succeeded", "refused", "throttled"):
             self.logins.labels(outcome)
 
     def request(self, route: str, method: str, status: int, kind: str, seconds: float) -> None:

@@ -61,9 +61,21 @@ def by_graphql(server: Server, name: str, password: str, address: str = "8.8.8.8
 
 
 def told(answer: httpx.Response) -> tuple[int, Any, dict[str, str]]:
-    """All that a client sees of an answer but the clock and the price that is left."""
-    headers = {name: value for name, value in answer.headers.items() if name != "date"}
+    """All that a client sees of an answer but the clock and the number of the request."""
+    headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
     return answer.status_code, answer.json(), headers
+
+
+def test_metrics_tell_what_became_of_logins(guarded: Server, clock: Clock, user: str) -> None:
+    def counted() -> list[float]:
+        logins = guarded.app.state.metrics.logins
+        return [logins.labels(outcome)._value.get() for outcome in ("succeeded", "refused", "throttled")]
+
+    before = counted()
+    by_rest(guarded, user, PASSWORD)
+    for _ in range(5):
+        by_rest(guarded, user, "wrong")
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 3, 2]
 
 
 @pytest.mark.parametrize("door", [by_rest, by_graphql])
