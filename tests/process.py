@@ -29,7 +29,7 @@ class Process:
         self.popen.kill()
         self.popen.wait()
 
-    def wait_until_ready(self, seconds: float = 30) -> None:
+    def wait_until_ready(self, seconds: float = 90) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             assert self.popen.poll() is None, self.log.read_text()
