@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -216,8 +216,12 @@ class EventStore:
         if self.embedded:
             yield True
             return
-        with self._gate.passed(), self.engine.begin() as connection:
-            yield bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock))))
+        with ExitStack() as held:
+            with self._gate.passed():
+                connection = held.enter_context(self.engine.connect())
+                alone = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock))))
+            # What is done in the block has errors of its own.
+            yield alone
 
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write.
