@@ -316,8 +316,10 @@ class EventStore:
                 with self.connected() as connection:
                     connection.exec_driver_sql("CHECKPOINT")
             except sa.exc.DBAPIError as error:
-                if "other write transactions active" not in str(error) or time.monotonic() > deadline:
+                if "other write transactions active" not in str(error):
                     raise
+                if time.monotonic() > deadline:
+                    raise Unavailable("The event store is busy with long questions") from error
                 time.sleep(_CHECKPOINT_RETRY)
             else:
                 return

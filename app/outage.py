@@ -35,6 +35,8 @@ def outage(error: BaseException, store: str) -> Unavailable | None:
     if any(words in text for words in _UNWRITABLE):
         return Unavailable(f"{store} cannot be written")
     if isinstance(error, sa.exc.DBAPIError):
+        if type(error.orig).__name__ == "TransactionException":  # DuckDB's: two transactions met
+            return None
         lost = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError)
         return Unavailable(f"{store} does not answer") if lost or error.connection_invalidated else None
     if isinstance(error, sa.exc.TimeoutError | sqlite3.OperationalError | OSError):

@@ -15,6 +15,7 @@ from sqlalchemy.sql.expression import ColumnElement
 from app import access, erasure
 from app.context import Ctx
 from app.errors import Invalid, Unavailable
+from app.ingest.identity import Identity
 from app.paging import Key, Window, windowed
 from app.sql import ordinal
 from app.stats.event_rows import Datum, EventRow, data_of, event_rows
@@ -103,17 +104,35 @@ def find(
     if distinct_id is not None:
         if not distinct_id:
             raise Invalid("distinctId must not be empty", field="distinctId")
-        distinct_id = checked(distinct_id, "distinctId")[:MAX_DISTINCT_ID]
+        distinct_id = checked(distinct_id, "distinctId")
+        if len(distinct_id) >= MAX_DISTINCT_ID:
+            # Others may begin alike, and no more of an id is stored: the session is made of the whole of it.
+            return Visitor(website_id, _sessions(ctx, website_id, _made_of(ctx, website_id, distinct_id)))
+    sessions = _sessions(ctx, website_id, [session_id] if session_id else [], distinct_id)
+    return Visitor(website_id, sessions, distinct_id or "")
+
+
+def _made_of(ctx: Ctx, website_id: UUID, distinct_id: str) -> list[UUID]:
+    """The sessions that hits with this id have: of a website's id as it is written in small letters, and in capitals."""
+    identity = Identity(ctx.keys.secret)
+    written = (str(website_id), str(website_id).upper())
+    return [identity.session(website, "", "", distinct_id, ctx.now) for website in written]
+
+
+def _sessions(
+    ctx: Ctx, website_id: UUID, session_ids: Sequence[UUID], distinct_id: str | None = None
+) -> tuple[UUID, ...]:
+    """Those of these sessions, or of those with this id, of which something is stored."""
     parts = [
         sa.select(table.c.session_id).where(
             table.c.website_id == website_id,
-            table.c.session_id == session_id if session_id else table.c.distinct_id == distinct_id,
+            table.c.distinct_id == distinct_id if distinct_id else table.c.session_id.in_(session_ids),
         )
         for table in (event, session_data)
     ]
     found = sa.union(*parts).subquery("sessions")
     rows = ctx.events.rows(sa.select(found.c.session_id).order_by(found.c.session_id))
-    return Visitor(website_id, tuple(session for (session,) in rows), distinct_id or "")
+    return tuple(session for (session,) in rows)
 
 
 def delete(
@@ -128,7 +147,9 @@ def delete(
     if not ctx.events.wait_until_settled():
         raise Unavailable("Hits that were accepted are not stored yet: try again in a moment")
     visitor = find(ctx, website_id, session_id=session_id, distinct_id=distinct_id)
-    sessions = set(visitor.session_ids) | ({session_id} if session_id else set())
+    # Of what the store refused nothing tells here which sessions there are.
+    named = _made_of(ctx, website_id, distinct_id) if distinct_id else []
+    sessions = {*visitor.session_ids, *named, *([session_id] if session_id else [])}
     rows = erasure.remove_sessions(ctx.events, website_id, sessions)
     ctx.runtime.erased(website_id, sessions, visitor.distinct_id)
     ctx.events.tell(website_id)

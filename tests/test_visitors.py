@@ -84,6 +84,20 @@ def sessions(server: Server, website_id: str) -> set[UUID]:
     return found
 
 
+def test_ids_that_begin_alike_are_of_two_visitors(server: Server, website: str) -> None:
+    """Fifty characters of an id are stored, the session is made of all of it."""
+    alike = "x" * 50
+    ids = [alike, f"{alike}-one", f"{alike}-two"]
+    hits = [view(A, f"2026-11-10 10:0{number}:00", f"/{number}", id=name) for number, name in enumerate(ids)]
+    made = [answer["sessionId"] for answer in populate(server, website, hits)]
+    for name, session in zip(ids, made, strict=True):
+        assert exported(server, website, named=name)["sessionIds"] == [session]
+    assert deleted(server, website, named=ids[1])["sessions"] == 1
+    assert sessions(server, website) == {UUID(made[0]), UUID(made[2])}
+    assert deleted(server, website, named=ids[0])["sessions"] == 1
+    assert sessions(server, website) == {UUID(made[2])}
+
+
 def test_all_of_a_visitor_is_handed_out(server: Server, website: str) -> None:
     [mine] = {answer["sessionId"] for answer in populate(server, website, NAMED)}
     populate(server, website, OTHERS)

@@ -107,6 +107,19 @@ def test_rows_the_store_refuses_are_kept_aside_and_hold_nothing_up(
     journal.close()
 
 
+def test_a_row_that_is_refused_alone_holds_nothing_up_either(settings: Settings, events: EventStore) -> None:
+    journal = open_journal(settings)
+    journal.append(rows("bad", created_at="no time at all")).result(5)
+    writer = Writer(journal, events)
+    events.wait_until_fresh = writer.catch_up
+    assert stored(events) == []
+    assert (writer.rejected, writer.problem) == (1, "")
+    journal.append(rows("good")).result(5)
+    assert stored(events) == ["good"]
+    writer.close()
+    journal.close()
+
+
 def test_a_store_that_is_down_loses_nothing(settings: Settings, events: EventStore) -> None:
     journal = open_journal(settings)
     with events.engine.begin() as connection:
