@@ -24,13 +24,11 @@ from uuid import UUID, uuid4
 import orjson
 
 from app.errors import Unavailable
-from app.ingest.rows import Rows
+from app.ingest.rows import TABLES, Rows
 from app.ingest.salvage import damaged, legible, salvage, set_aside_tail, take_salvaged
 from app.outage import outage
 
 log = logging.getLogger("dashi.journal")
-
-TABLES: Final = ("event", "event_data", "session_data", "revenue")
 
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS journal (id TEXT NOT NULL);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
 from app.ingest.data import DataRow, flatten, revenue_of, utc_text
@@ -20,6 +20,10 @@ _MAX_CITY = 50
 _MAX_REGION = 20
 
 Row = dict[str, Any]
+
+
+# The tables of the event store that a hit may have rows for, in the order of `Rows`.
+TABLES: Final = ("event", "event_data", "session_data", "revenue")
 
 
 @dataclass(slots=True)

@@ -11,6 +11,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from app.ingest.pages import rows_in
+from app.ingest.rows import TABLES
+
 log = logging.getLogger("dashi.journal")
 
 # SQLite's log: a header, then frames of a header and a page each. Both headers hold the two salts of their generation.
@@ -79,8 +82,8 @@ def salvage(file: Path, schema: str, identity: str) -> None:
     for part, its_copy in zip(_parts(file), _parts(copy), strict=True):
         if part.exists() and not part.name.endswith("-shm"):
             shutil.copyfile(part, its_copy)
-    batches: dict[int, Any] = {}
-    rejected: list[Any] = []
+    # Page by page first: SQLite may write to what it opens, and needs more of a file than the rows that are left in it.
+    batches, rejected = _left(copy)
     with closing(sqlite3.connect(copy)) as source:
         source.text_factory = legible
         with suppress(sqlite3.Error, TypeError):
@@ -88,7 +91,7 @@ def salvage(file: Path, schema: str, identity: str) -> None:
         for row in _readable(source):
             batches[row[0]] = row
         with suppress(sqlite3.Error):
-            rejected = source.execute("SELECT * FROM rejected").fetchall()
+            rejected = source.execute("SELECT * FROM rejected").fetchall() or rejected
     for part in _parts(copy):
         part.unlink(missing_ok=True)
     kept = list(batches.values()) if identity else []
@@ -146,6 +149,20 @@ def _readable(source: sqlite3.Connection) -> Iterator[Any]:
         for number in range(min(numbers), min(max(numbers), min(numbers) + _MOST_LOOKED_UP)):
             with suppress(sqlite3.Error):
                 yield from source.execute("SELECT * FROM batch WHERE number = ?", (number,))
+
+
+def _left(file: Path) -> tuple[dict[int, Any], list[Any]]:
+    """(batches by number, refused rows) that any page still holds. Those of forgotten pages are applied long since."""
+    batches: dict[int, Any] = {}
+    rejected = []
+    for number, columns in rows_in(file, _beside(file, "-wal")):
+        texts = [legible(column) for column in columns]
+        # A batch is its number, which is the row's own and not among the columns, and a text for each table.
+        if len(columns) == 1 + len(TABLES) and not columns[0]:
+            batches[number] = (number, *texts[1:])
+        elif len(columns) == 3 and texts[0] in TABLES:
+            rejected.append(tuple(texts))
+    return batches, rejected
 
 
 def _free_name(file: Path) -> Path:

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from app.db import EventStore
 from app.errors import Unavailable
-from app.ingest.journal import TABLES, Batch, Journal
+from app.ingest.journal import Batch, Journal
+from app.ingest.rows import TABLES
 from app.metrics import Metrics
 from app.outage import outage
 from app.tables import PAGE_VIEW, event
