@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-import platform
 import struct
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,7 +27,7 @@ def holder(file: Path) -> int | None:
     except FileNotFoundError:
         return None
     try:
-        if platform.system() != "Linux":
+        if sys.platform != "linux":
             return _takes(opened)
         asked = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         kind, *_, process = struct.unpack(_FLOCK, fcntl.fcntl(opened, fcntl.F_GETLK, asked))

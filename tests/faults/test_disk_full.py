@@ -78,7 +78,8 @@ def test_a_checkpoint_without_room_closes_duckdb_and_it_is_opened_anew(tmp_path:
             headers = {"authorization": f"Bearer {process.token()}"}
             other = Site(process)
             gone = httpx.delete(f"{process.url}/api/websites/{other.id}", headers=headers, timeout=30)
-            assert (gone.status_code, gone.headers["retry-after"]) == (503, "5"), gone.text
+            # What it collected goes once there is room again.
+            assert gone.status_code == 200, gone.text
             load.wait_for(100)
             assert readiness(process)[0] == 503
             # Questions are refused as plainly.
