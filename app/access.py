@@ -260,7 +260,9 @@ def removal(ctx: Ctx, removal_id: UUID) -> Removal:
         site = ctx.db.get(Website, found.website_id)
         rule = RULES["removal:view"]
         asked = _may(ctx, rule, found.requested_by, website_id=found.website_id)
-        if asked or (site and _may(ctx, rule, site.user_id, site.team_id, site.website_id)):
+        # A website that was made later has nothing to do with it but the id.
+        mine = site is not None and site.created_at <= found.requested_at
+        if asked or (mine and site and _may(ctx, rule, site.user_id, site.team_id, site.website_id)):
             return found
     raise Hidden("Removal not found")
 

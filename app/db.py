@@ -30,9 +30,12 @@ from app.work import WORK
 log = logging.getLogger("dashi.db")
 
 DEFAULT_TIMEOUT = 30.0
-# Seconds that a checkpoint may be kept from beginning, and between two attempts.
+# Seconds that a checkpoint may be kept from beginning, for which writes are kept out at a time, and between two attempts.
 _CHECKPOINT_WAIT = 10.0
+_CHECKPOINT_TURN = 0.2
 _CHECKPOINT_RETRY = 0.01
+_COPYING = "The events are being backed up: try again when that is done"
+_BUSY = "The event store is busy with long questions: try again in a moment"
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
@@ -186,10 +189,11 @@ class EventStore:
         """
         if self.embedded:
             if not self._whole.acquire(timeout=_CHECKPOINT_WAIT):
-                raise Unavailable("The events are being backed up: try again when that is done")
+                raise Unavailable(_COPYING)
             try:
                 with self._writing:
-                    self._checkpoint()
+                    if not self._checkpoint(_CHECKPOINT_WAIT):
+                        raise Unavailable(_BUSY)
                     with self.connected() as connection:
                         number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
                     yield number
@@ -288,29 +292,39 @@ class EventStore:
             self._listener = None
 
     def checkpoint(self, wait: bool = True) -> bool:
-        """Put everything into the database file itself, so that no log is needed to open it.
+        """Put everything into the database file itself, so that no log is needed to open it. Answers whether it was.
 
-        Not while it is being copied, which DuckDB refuses: that is waited for, or unless `wait` nothing is done. Answers
-        whether it was.
+        Not while it is being copied, nor beside a long question, which DuckDB refuses: that is waited for some seconds, or
+        unless `wait` nothing is done. Raises Unavailable when it takes longer.
         """
         if not self.embedded:
             return True
-        if not self._whole.acquire(blocking=wait):
+        if not self._whole.acquire(timeout=_CHECKPOINT_WAIT if wait else 0.0):
+            if wait:
+                raise Unavailable(_COPYING)
             return False
         try:
-            with self._writing:
-                self._checkpoint()
+            deadline = time.monotonic() + _CHECKPOINT_WAIT
+            while True:
+                # In between others have their turn: whoever reads waits for what was accepted before.
+                with self._writing:
+                    if self._checkpoint(_CHECKPOINT_TURN):
+                        return True
+                if not wait:
+                    return False
+                if time.monotonic() > deadline:
+                    raise Unavailable(_BUSY)
+                time.sleep(_CHECKPOINT_TURN)
         finally:
             self._whole.release()
-        return True
 
-    def _checkpoint(self) -> None:
-        """Have DuckDB put its log into its file, in this process's turn.
+    def _checkpoint(self, seconds: float) -> bool:
+        """Have DuckDB put its log into its file, in this process's turn and within some seconds; whether it did.
 
         It refuses to as long as a question is under way that is older than a write which changed a row, as each one does by
         its mark. Writes are kept out meanwhile, so those questions become fewer.
         """
-        deadline = time.monotonic() + _CHECKPOINT_WAIT
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 with self.connected() as connection:
@@ -319,10 +333,10 @@ class EventStore:
                 if "other write transactions active" not in str(error):
                     raise
                 if time.monotonic() > deadline:
-                    raise Unavailable("The event store is busy with long questions") from error
+                    return False
                 time.sleep(_CHECKPOINT_RETRY)
             else:
-                return
+                return True
 
     def copy_to(self, file: Path, wanted: Callable[[], bool] = lambda: True) -> None:
         """Copy an embedded store, as it is at one moment, to a new file. Others read and write meanwhile.
@@ -350,14 +364,16 @@ class EventStore:
         with self._gate.passed(), self.engine.connect() as connection:
             yield connection
 
-    def reopen(self) -> None:
-        """Open the store anew if only that helps: DuckDB after it could not write its own file.
+    def reopen(self) -> bool:
+        """Open the store anew if only that helps: DuckDB after it could not write its own file. Whether it was.
 
         What it had acknowledged is in its log then, or in the journal. Raises Unavailable when it cannot be opened yet.
         """
         if not self._gate.shut:
-            return
+            return False
         with self._writing:
+            if not self._gate.shut:
+                return True  # by another thread, a moment ago
             self._gate.wait_until_empty()
             self.engine.dispose()
             try:
@@ -369,6 +385,7 @@ class EventStore:
                 ) from error
             self._gate.shut = False
         log.warning("the event store was opened anew")
+        return True
 
     def close(self) -> None:
         self.engine.dispose()

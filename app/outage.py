@@ -7,7 +7,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from app.errors import Unavailable
+from app.errors import AppError, Unavailable
 
 # What the engines and the system say of a disk, a quota or a limit of files that is used up.
 _NO_ROOM: Final = (
@@ -20,6 +20,8 @@ _NO_ROOM: Final = (
 _INVALIDATED: Final = ("FATAL Error", "database has been invalidated")
 # What SQLite says where the file system does not let it write.
 _UNWRITABLE: Final = ("disk I/O error", "unable to open database file", "readonly database")
+# What these say may repeat a value, and so any words.
+_OF_VALUES: Final = (sa.exc.DataError, sa.exc.IntegrityError, sa.exc.ProgrammingError, AppError)
 
 
 def outage(error: BaseException, store: str) -> Unavailable | None:
@@ -27,6 +29,8 @@ def outage(error: BaseException, store: str) -> Unavailable | None:
 
     What is wrong with a statement or a value is no outage.
     """
+    if isinstance(error, _OF_VALUES):
+        return None
     text = str(error)
     if no_room(error):
         return Unavailable(f"{store} cannot be written: there is no room left on its disk")
@@ -51,4 +55,4 @@ def no_room(error: BaseException) -> bool:
 
 def invalidated(error: BaseException) -> bool:
     """Whether DuckDB has closed the whole database to everybody in this process."""
-    return any(words in str(error) for words in _INVALIDATED)
+    return not isinstance(error, _OF_VALUES) and any(words in str(error) for words in _INVALIDATED)

@@ -26,7 +26,7 @@ HEADERS: Final = (
     "forwarded",
     "x-appengine-user-ip",
 )
-_FORWARDED_FOR: Final = re.compile(r"(?:^|[;,\s])for=\"?(?:\[([^\]]*)\]|([^\s;,\":]*))", re.IGNORECASE)
+_FORWARDED_FOR: Final = re.compile(r"(?:^|[;,\s])for=\"?(?:\[([^\]\[;,\s]*)\]|([^\s;,\":]*))", re.IGNORECASE)
 
 # TRUSTED_PROXIES: words that may stand for lists.
 PRIVATE: Final = "private"
@@ -89,6 +89,9 @@ class Proxies:
         """`trusted` is a TRUSTED_PROXIES, `header_name` a CLIENT_IP_HEADER."""
         self._ranges = Networks(listed(trusted))
         self._named = trusted.strip() not in (PRIVATE, EVERYONE)
+        # Where everybody is believed, the hops that are taken for proxies are those that are near: else the walk would end
+        # at what the client itself has sent.
+        self._hops = _NEAR if trusted.strip() == EVERYONE else self._ranges
         self._header = header_name.strip().lower()
         self._order = (self._header, *HEADERS) if self._header else HEADERS
         # Most requests come from few peers: the proxies.
@@ -121,7 +124,7 @@ class Proxies:
             if address is None:
                 break  # `unknown`, or made up: what stands before it was not seen by anyone who is believed
             nearest = str(address)
-            if address not in self._ranges:
+            if address not in self._hops:
                 break
         return nearest
 

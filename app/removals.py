@@ -11,6 +11,7 @@ import datetime as dt
 import logging
 import threading
 import time
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -32,6 +33,9 @@ _LOOK: Final = 30.0
 _RETENTION: Final = 3600.0
 # A removal without a bound whose process did not come to give it one: by then nobody takes hits for the website.
 _FORGOTTEN: Final = dt.timedelta(seconds=60)
+# Until then it is looked whether other processes have taken hits for a deleted website.
+_SWEPT: Final = dt.timedelta(minutes=10)
+_UNSETTLED: Final = "Hits that were accepted are not stored yet: try again in a moment"
 # How long one can be looked at once it is done.
 _REMEMBERED: Final = dt.timedelta(days=90)
 
@@ -80,7 +84,8 @@ def reset(ctx: Ctx, website_id: UUID) -> Website:
     """
     access.update_website(ctx, website_id)
     asked = _asked(ctx, website_id, Reason.RESET)
-    ctx.events.wait_until_settled()
+    if not ctx.events.wait_until_settled():
+        raise Unavailable(_UNSETTLED)
     # In a transaction of its own while nothing is written: the number of the last write is known, no write follows
     # before it is written down, and the accounts store is locked for no longer than that.
     with ctx.events.standing_still() as upto, ctx.runtime.accounts.begin() as session:
@@ -184,7 +189,9 @@ def work_off(runtime: Runtime, stopping: threading.Event | None = None, *, keep:
     with runtime.events.removing() as alone:
         if not alone:
             return False
-        _give_bound(runtime, Removal.requested_at < utc_now() - _FORGOTTEN)
+        with suppress(Unavailable):  # the next time
+            _give_bound(runtime, Removal.requested_at < utc_now() - _FORGOTTEN)
+        _sweep(runtime)
         while not stopping.is_set() and (found := _next(runtime)):
             _remove(runtime, found, stopping)
         _uncover(runtime)
@@ -206,9 +213,29 @@ def _give_bound(runtime: Runtime, *which: sa.ColumnElement[bool]) -> None:
     with runtime.accounts() as session:
         if session.scalar(sa.select(sa.func.count()).select_from(Removal).where(*unbound)) == 0:
             return
-    runtime.events.wait_until_settled()
+    if not runtime.events.wait_until_settled():
+        # What is stored later would be beyond the bound, and stay.
+        raise Unavailable(_UNSETTLED)
     with runtime.events.standing_still() as upto, runtime.accounts.begin() as session:
         session.execute(sa.update(Removal).where(*unbound).values(upto=upto))
+
+
+def _sweep(runtime: Runtime) -> None:
+    """Remove what other processes have taken for a deleted website as long as they remembered it."""
+    if runtime.events.embedded:
+        return
+    now = utc_now()
+    which = (
+        Removal.reason == Reason.DELETE.value,
+        Removal.finished_at.is_not(None),
+        Removal.requested_at.between(now - _SWEPT, now - _FORGOTTEN),
+        Removal.website_id.not_in(sa.select(Website.website_id)),
+    )
+    with runtime.accounts() as session:
+        gone = session.scalars(sa.select(Removal.website_id).where(*which).distinct()).all()
+    for website_id in gone:
+        for _ in erasure.remove(runtime.events, Target(website_id)):
+            pass
 
 
 def _begin(runtime: Runtime, website_id: UUID) -> None:
@@ -216,17 +243,20 @@ def _begin(runtime: Runtime, website_id: UUID) -> None:
     with runtime.accounts() as session:
         mine = (Removal.website_id == website_id, Removal.finished_at.is_(None), Removal.upto.is_not(None))
         asked = session.scalars(sa.select(Removal).where(*mine).order_by(Removal.upto)).all()
-    for one in asked:
-        removed = erasure.remove_few(runtime.events, _target(one))
-        if removed is None:
-            break
-        _note(
-            runtime, one, rows=one.removed + removed, removed=Removal.removed + removed, finished_at=utc_now()
-        )
-    else:
-        _uncover(runtime)
-    runtime.erased(website_id)
-    runtime.events.tell(website_id)
+    try:
+        for one in asked:
+            removed = erasure.remove_few(runtime.events, _target(one))
+            if removed is None:
+                break
+            runtime.erased(website_id)
+            done = Removal.removed + removed
+            _note(runtime, one, rows=one.removed + removed, removed=done, finished_at=utc_now())
+        else:
+            _uncover(runtime)
+        runtime.events.tell(website_id)
+    except Unavailable as error:
+        # It is asked for, and counts nowhere: the thread does what is left.
+        log.warning("website %s: what is to be removed waits: %s", website_id, error.message)
     runtime.removal_asked()
 
 
@@ -247,6 +277,7 @@ def _remove(runtime: Runtime, one: Removal, stopping: threading.Event) -> None:
                 return
     # Also where an earlier process removed the last rows: its log is in the file before the removal is done.
     store.checkpoint()
+    runtime.erased(one.website_id)
     erasure.make_room(store, one.website_id)
     _note(runtime, one, rows=Removal.removed, finished_at=utc_now())
     log.info("website %s: what was to be removed is gone", one.website_id)

@@ -20,12 +20,17 @@ _ANY: Final = "*."
 _FOREIGN: Final = pattern(r"[\x00-\x20/\\?#@*%<>^|]")
 
 
-@lru_cache(maxsize=4096)
 def bare_host(text: str) -> str:
     """A host as names are compared: lower case, international ones in punycode, without port and trailing dot.
 
     '' if the text is no host.
     """
+    # What is longer is in no list, and not to be remembered: a sender could fill the memory with it.
+    return "" if len(text) > MAX_HOST else _bare_host(text)
+
+
+@lru_cache(maxsize=4096)
+def _bare_host(text: str) -> str:
     if _FOREIGN.search(text):
         return ""
     try:

@@ -96,7 +96,7 @@ class Workers:
                 draft = self._file.with_suffix(".metrics-new")
                 draft.write_bytes(self._metrics.text())
                 os.replace(draft, self._file)
-            except OSError as error:
+            except Exception as error:
                 log.warning("the figures for /metrics could not be written", exc_info=error)
             if self._stopping.wait(_EVERY):
                 return

@@ -19,7 +19,7 @@ from app.ingest.identity import Identity
 from app.paging import Key, Window, windowed
 from app.sql import ordinal
 from app.stats.event_rows import Datum, EventRow, data_of, event_rows
-from app.stats.filters import checked
+from app.stats.filters import checked, within_writes
 from app.stats.measures import whole
 from app.stats.scope import open_ever
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, revenue, session_data
@@ -32,11 +32,15 @@ _PAGE: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The sessions of one visitor of a website: one session, or all that have its own id, `distinct_id`."""
+    """The sessions of one visitor of a website: one session, or all that have its own id, `distinct_id`.
+
+    What was stored by writes up to `after` is being removed, or is of a website that had the same id, and not shown.
+    """
 
     website_id: UUID
     session_ids: tuple[UUID, ...]
     distinct_id: str = ""
+    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def find(
 
     Raises as `access.update_website`, Invalid unless exactly one of the two is given.
     """
-    access.update_website(ctx, website_id)
+    after = access.update_website(ctx, website_id).removed_upto
     if (session_id is None) == (distinct_id is None):
         raise Invalid("Exactly one of sessionId and distinctId says which visitor", field="sessionId")
     if distinct_id is not None:
@@ -107,9 +111,10 @@ def find(
         distinct_id = checked(distinct_id, "distinctId")
         if len(distinct_id) >= MAX_DISTINCT_ID:
             # Others may begin alike, and no more of an id is stored: the session is made of the whole of it.
-            return Visitor(website_id, _sessions(ctx, website_id, _made_of(ctx, website_id, distinct_id)))
-    sessions = _sessions(ctx, website_id, [session_id] if session_id else [], distinct_id)
-    return Visitor(website_id, sessions, distinct_id or "")
+            named = _made_of(ctx, website_id, distinct_id)
+            return Visitor(website_id, _sessions(ctx, website_id, named, after=after), after=after)
+    sessions = _sessions(ctx, website_id, [session_id] if session_id else [], distinct_id, after)
+    return Visitor(website_id, sessions, distinct_id or "", after)
 
 
 def _made_of(ctx: Ctx, website_id: UUID, distinct_id: str) -> list[UUID]:
@@ -120,13 +125,18 @@ def _made_of(ctx: Ctx, website_id: UUID, distinct_id: str) -> list[UUID]:
 
 
 def _sessions(
-    ctx: Ctx, website_id: UUID, session_ids: Sequence[UUID], distinct_id: str | None = None
+    ctx: Ctx,
+    website_id: UUID,
+    session_ids: Sequence[UUID],
+    distinct_id: str | None = None,
+    after: int | None = None,
 ) -> tuple[UUID, ...]:
     """Those of these sessions, or of those with this id, of which something is stored."""
     parts = [
         sa.select(table.c.session_id).where(
             table.c.website_id == website_id,
             table.c.distinct_id == distinct_id if distinct_id else table.c.session_id.in_(session_ids),
+            *within_writes(table, after, None),
         )
         for table in (event, session_data)
     ]
@@ -322,4 +332,8 @@ def _count(ctx: Ctx, visitor: Visitor, table: sa.Table, *what: ColumnElement[Any
 
 
 def _of(table: sa.Table, visitor: Visitor) -> list[ColumnElement[bool]]:
-    return [table.c.website_id == visitor.website_id, table.c.session_id.in_(visitor.session_ids)]
+    return [
+        table.c.website_id == visitor.website_id,
+        table.c.session_id.in_(visitor.session_ids),
+        *within_writes(table, visitor.after, None),
+    ]

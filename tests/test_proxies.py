@@ -125,6 +125,17 @@ def test_by_default_limits_go_by_the_nearest_address_that_is_not_private() -> No
     assert proxies.caller(headers, "8.8.4.4") == "8.8.4.4"
 
 
+def test_where_everybody_is_believed_limits_do_not_go_by_what_the_client_sent() -> None:
+    headers = {"x-forwarded-for": "6.6.6.6, 8.8.8.8, 192.168.1.1"}
+    assert Proxies("*").caller(headers, PROXY) == "8.8.8.8"
+
+
+def test_a_header_without_an_end_is_read_in_no_time() -> None:
+    """Each `[` was looked for an end to the end of the header: a minute for a quarter of a megabyte."""
+    proxies = Proxies("private", "forwarded")
+    assert proxies.caller({"forwarded": ";for=[" * 40_000}, PROXY) == PROXY
+
+
 @pytest.mark.parametrize("trusted", ["private", NAMED])
 def test_the_named_header_alone_tells_who_calls(trusted: str) -> None:
     proxies = Proxies(trusted, "X-Real-IP")

@@ -242,10 +242,16 @@ def test_a_deleted_website_is_followed_to_its_end(lazy: Server) -> None:
 
 def test_the_same_id_again_keeps_its_new_events(lazy: Server) -> None:
     website_id = filled(lazy)
+    session = str(lazy.events(website_id)[0]["session_id"])
     lazy.graphql(DELETE, {"id": website_id})
     new = {"id": website_id, "name": "Again", "domain": "example.com"}
     assert lazy.client.post("/api/websites", json=new, headers=lazy.admin).status_code == 200
     assert figures(lazy, website_id) == NOTHING
+    # Who has the id has nothing of the visitors of before.
+    asked = """query($id: ID!, $session: ID!) { exportVisitor(websiteId: $id, sessionId: $session) {
+      sessionIds events { totalCount } properties { totalCount } } }"""
+    told = lazy.graphql(asked, {"id": website_id, "session": session})["data"]["exportVisitor"]
+    assert told == {"sessionIds": [], "events": {"totalCount": 0}, "properties": {"totalCount": 0}}
     populate(lazy, website_id, [LATER])
     once = {"pageviews": {"value": 1}, "visitors": {"value": 1}}
     assert figures(lazy, website_id)["analytics"]["totals"] == once

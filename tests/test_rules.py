@@ -15,7 +15,7 @@ from app import rules
 from app.errors import Invalid
 from app.ingest import senders
 from app.models import Website
-from app.rules import Rules
+from app.rules import Rules, _bare_host, bare_host
 from app.settings import Settings
 from tests.keys import make_key
 from tests.populate import CHROME
@@ -313,3 +313,9 @@ def test_what_another_process_changed_is_seen_when_it_is_no_longer_remembered(fo
             break
     else:
         pytest.fail("the old rules are remembered for ever")
+
+
+def test_long_hosts_are_in_no_list_and_are_not_remembered() -> None:
+    remembered = _bare_host.cache_info().currsize
+    assert [bare_host(f"{number}{'a' * 1000}.com") for number in range(10)] == [""] * 10
+    assert _bare_host.cache_info().currsize == remembered

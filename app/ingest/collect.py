@@ -8,11 +8,10 @@ import threading
 import time
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from app import auth
 from app.addresses import Networks, entries, network_of, plain
 from app.buckets import Buckets
 from app.context import Runtime
@@ -49,6 +48,8 @@ class Request:
 
     headers: Mapping[str, str]
     peer: str
+    # What proxies tell of it, worked out once for all hits of a batch: a header can be long.
+    told: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,23 +219,25 @@ class Collector:
         headers = request.headers
         self.metrics.forwarded.note(headers, request.peer)
         # Before anything is looked up: what floods is to cost little.
-        limited = self._by_address is not None and not auth.api_key(headers)
-        caller = self._proxies.caller(headers, request.peer) if limited or self._ignored else ""
+        limited = self._by_address is not None and not self._senders.knows(hit.website_id, headers)
+        caller = self._caller(request) if limited or self._ignored else ""
         if limited:
             _spend(self._by_address, network_of(caller), "address-rate")
         sender = await self._senders.check(hit.website_id, headers)
+        if limited and sender.has_key and self._by_address is not None:
+            self._by_address.give_back(network_of(caller), 1)
         _spend(self._by_website, hit.website_id, "website-rate")
         agent = headers.get("user-agent", "") if hit.user_agent is None else hit.user_agent
         described = agents.describe(agent)
         if described.bot and not sender.has_key and not self.runtime.settings.disable_bot_check:
             self._count_bot(agent)
             return Dropped("bot"), None
-        ip = hit.ip or self._proxies.visitor(headers, request.peer)
+        ip = hit.ip or self._visitor(request)
         # By both: who names an address in the payload does not get round the rules for its own.
         if self._ignored and (plain(ip) in self._ignored or plain(caller) in self._ignored):
             raise Ignored(field="ip")
         if sender.rules.excluded_addresses and not caller:
-            caller = self._proxies.caller(headers, request.peer)
+            caller = self._caller(request)
         if reason := _unwanted(hit, sender, ip, caller):
             return Dropped(reason), None
         client = Client(
@@ -248,6 +251,16 @@ class Collector:
         accepted, rows = self._record(hit, client, headers.get("x-umami-cache", ""))
         stored = rows.event or rows.session_data
         return accepted, self.journal.append_from(loop, rows) if stored else None
+
+    def _caller(self, request: Request) -> str:
+        if "caller" not in request.told:
+            request.told["caller"] = self._proxies.caller(request.headers, request.peer)
+        return request.told["caller"]
+
+    def _visitor(self, request: Request) -> str:
+        if "visitor" not in request.told:
+            request.told["visitor"] = self._proxies.visitor(request.headers, request.peer)
+        return request.told["visitor"]
 
     def _record(self, hit: Hit, client: Client, cache: str) -> tuple[Accepted, Rows]:
         now = time.time()

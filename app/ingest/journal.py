@@ -135,8 +135,12 @@ class Journal:
             self._wake.notify()
 
     def start_after(self, number: int) -> None:
-        """Number new batches above what the store has already seen of this journal."""
-        self.last = max(self.last, number)
+        """Number new batches above what the store has already seen of this journal, and count those that it has not."""
+        with self._reading_lock:
+            written: int = self._reading.execute(f"{_BYTES} WHERE number > ?", (number,)).fetchone()[0]
+        with self._wake:
+            self.last = max(self.last, number)
+            self.unapplied_bytes = written + sum(entry.size for entry in self._waiting)
 
     def read(self, after: int, most: int, most_bytes: int = 1 << 24) -> list[Batch]:
         """Up to `most` batches that follow a number, in order; fewer once they hold `most_bytes`, but at least one."""

@@ -105,6 +105,8 @@ class _Pages:
 
     def _payload(self, page: bytes, at: int, length: int) -> bytes:
         """A row's bytes, of which a page keeps a part and a chain of others the rest (§1.6); as far as they are there."""
+        if length > self._last * self._size:
+            raise ValueError("longer than the file")
         most = self._size - 35
         if length <= most:
             return page[at : at + length]

@@ -65,6 +65,11 @@ class Remembered(Generic[K, V]):
         # Something changed while it was asked: the answer may be the one from before.
         return await self.get(key)
 
+    def holds(self, key: K, answer: V) -> bool:
+        """Whether this is the answer that is remembered. Nothing is asked."""
+        known = self._answers.get(key)
+        return known is not None and time.monotonic() < known[1] and known[0] == answer
+
     def forget(self, key: K) -> None:
         """Ask anew next time. May be called from any thread."""
         with self._changing:

@@ -11,7 +11,8 @@ from uuid import UUID
 from app.errors import Unavailable
 
 # SQLite writes the text of ids as the journal does: lower case with dashes.
-_OF_WEBSITE = "json_extract(row, '$.website_id') = ?"
+# What is no JSON is of a damaged journal: many rows in one text, which goes as a whole where the id stands in it.
+_IS = "CASE WHEN json_valid(row) THEN json_extract(row, '$.{0}') = ? ELSE instr(row, ?) > 0 END"
 
 
 def scrub(file: Path, website_id: UUID, session_ids: Collection[UUID] | None, distinct_id: str = "") -> None:
@@ -22,13 +23,14 @@ def scrub(file: Path, website_id: UUID, session_ids: Collection[UUID] | None, di
 
     Raises Unavailable when the file cannot be written.
     """
-    values = [str(website_id)]
-    condition = _OF_WEBSITE
+    values = [str(website_id)] * 2
+    condition = _IS.format("website_id")
     if session_ids is not None:
-        wanted = [str(one) for one in session_ids]
-        condition += f" AND (json_extract(row, '$.session_id') IN ({', '.join('?' * len(wanted))})"
-        condition += " OR (? <> '' AND json_extract(row, '$.distinct_id') = ?))"
-        values += [*wanted, distinct_id, distinct_id]
+        wanted = [("session_id", str(one)) for one in session_ids]
+        wanted += [("distinct_id", distinct_id)] if distinct_id else []
+        any_of = " OR ".join(_IS.format(name) for name, _ in wanted) or "FALSE"
+        condition += f" AND ({any_of})"
+        values += [value for _, value in wanted for _ in range(2)]
     try:
         with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as journal:
             removed = journal.execute(

@@ -69,6 +69,11 @@ class Senders:
         # It may have been deleted while the key was looked up.
         return Sender(True, await self._rules(website_id))
 
+    def knows(self, website_id: UUID, headers: Mapping[str, str]) -> bool:
+        """Whether an API key came with the hit of which is known by now that it may send it. Nothing is asked."""
+        key = auth.api_key(headers)
+        return bool(key) and self._keys.holds((digest(key), website_id), None)
+
     async def _rules(self, website_id: UUID) -> Rules:
         rules = await self._websites.get(website_id)
         if rules is None:

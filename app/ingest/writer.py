@@ -98,7 +98,7 @@ class Writer:
         upto = self.applied
         try:
             self.events.checkpoint()
-            self.journal.drop(upto)
+            self.journal.drop(min(upto, self.events.applied(self.journal.id)))
         except (sa.exc.DBAPIError, sqlite3.Error, OSError) as error:
             raise Unavailable("The journal cannot forget what is applied at the moment") from error
 
@@ -147,11 +147,20 @@ class Writer:
 
     def _resume(self) -> None:
         """Once the store answers again, go on from where it is."""
+        self._find_place()
         self._forget(self.applied)
         if not self.lag:
             # Nothing waits to be applied, and whether there is room for the store's own file remains to be seen.
             self._checkpoint()
             self._set_problem("")
+
+    def _find_place(self) -> None:
+        """A store that was opened anew without its log has less than it had: the journal still holds the rest."""
+        there = self.events.applied(self.journal.id)
+        if there < self.applied:
+            self.journal.start_after(there)
+            with self._progress:
+                self.applied = there
 
     def _failed(self, error: Exception) -> None:
         """Say why, once; where it is no outage, the log has the whole story."""
@@ -173,6 +182,9 @@ class Writer:
                     lambda: self.lag or self._stopping.is_set(), _CHECKPOINT_IDLE
                 )
             if not grew:
+                # Others may have found that it has to be opened anew, with nothing to be applied that would.
+                if self.events.reopen():
+                    self._find_place()
                 self._checkpoint()
         if self._behind is None:
             self._behind = time.monotonic()
@@ -240,8 +252,9 @@ class Writer:
         upto = self.applied
         started = time.monotonic()
         if not self.events.checkpoint(wait=False):
-            return  # it is being copied; the next batches or the next idle moment try again
-        self.journal.drop(upto)
+            return  # it is being copied, or busy; the next batches or the next idle moment try again
+        # By what is in its file for good: another thread may have had it opened anew without its log.
+        self.journal.drop(min(upto, self.events.applied(self.journal.id)))
         log.debug("checkpoint took %.3f s", time.monotonic() - started)
         self._since_checkpoint = 0
         self._unforgotten = False

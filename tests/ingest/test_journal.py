@@ -207,3 +207,19 @@ def test_nothing_is_taken_after_closing(tmp_path: Path) -> None:
     assert written.result(0) == 1
     with pytest.raises(Unavailable, match="stopping"):
         journal.append(rows("b"))
+
+
+def test_what_the_store_has_does_not_count_as_waiting(tmp_path: Path) -> None:
+    """After a kill the journal still holds what was applied: hits were refused for want of room that there was."""
+    journal = Journal(tmp_path / "j.sqlite", 1 << 20)
+    for name in ("a", "b", "c"):
+        journal.append(rows(name)).result(5)
+    journal.close()
+    again = Journal(tmp_path / "j.sqlite", 1 << 20)
+    each = again.unapplied_bytes // 3
+    assert each > 0
+    again.start_after(2)
+    assert again.unapplied_bytes == each
+    again.start_after(3)
+    assert again.unapplied_bytes == 0
+    again.close()

@@ -227,3 +227,24 @@ def test_the_number_of_a_write_is_known_once_what_was_accepted_is_stored(
     assert events.rows(sa.select(revenue.c.event_id)) == []
     writer.close()
     journal.close()
+
+
+def test_what_a_store_that_was_opened_anew_lacks_is_applied_again(
+    settings: Settings, events: EventStore
+) -> None:
+    """Its log may be lost when it is opened anew in a process that goes on, as when it is in one that starts."""
+    journal = open_journal(settings)
+    writer = Writer(journal, events)
+    events.wait_until_fresh = writer.catch_up
+    journal.append(rows("a")).result(5)
+    assert stored(events) == ["a"]
+    with events.engine.begin() as connection:
+        connection.execute(event.delete())
+        connection.execute(sa.text("DELETE FROM applied_batch"))
+    writer._resume()
+    assert journal.read(0, 9) != [] or not events.embedded
+    if events.embedded:
+        journal.append(rows("b")).result(5)
+        assert stored(events) == ["a", "b"]
+    writer.close()
+    journal.close()
