@@ -71,15 +71,17 @@ def test_a_checkpoint_without_room_closes_duckdb_and_it_is_opened_anew(tmp_path:
     env = environment(tmp_path / "data", EVENTS_URL=f"duckdb:///{tmp_path}/small/events.duckdb", **LIMITS)
     with small_disk(tmp_path / "small", "16m") as disk, serving(env, tmp_path / "log") as process:
         site = Site(process)
+        other = Site(process)
+        headers = {"authorization": f"Bearer {process.token()}"}
         with site.load(process, "a") as load:
             load.wait_for(300)
-            # Deleting a website puts everything into the file, for which there is no room.
-            disk.fill(leave=8 << 10)
-            headers = {"authorization": f"Bearer {process.token()}"}
-            other = Site(process)
-            gone = httpx.delete(f"{process.url}/api/websites/{other.id}", headers=headers, timeout=30)
-            # What it collected goes once there is room again.
-            assert gone.status_code == 200, gone.text
+        site.note(load)
+        site.judge(process)  # all of it is in the store, and in its log
+        # A reset puts everything into the file, for which there is no room.
+        disk.fill(leave=8 << 10)
+        reset = httpx.post(f"{process.url}/api/websites/{other.id}/reset", headers=headers, timeout=30)
+        assert (reset.status_code, reset.headers["retry-after"]) == (503, "5"), reset.text
+        with site.load(process, "b") as load:
             load.wait_for(100)
             assert readiness(process)[0] == 503
             # Questions are refused as plainly.
