@@ -84,6 +84,13 @@ def story(error: BaseException) -> str:
     return "\n".join(parts)
 
 
+def brief(error: BaseException) -> str:
+    """The innermost cause of an error in one line, for what is expected and needs no places in the code."""
+    cause = list(_causes(error))[-1]
+    reason = _reason(cause)
+    return _kind(cause) + (f": {reason}" if reason else "")
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
     step: BaseException | None = error
     for _ in range(_MOST_CAUSES):

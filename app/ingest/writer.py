@@ -17,6 +17,7 @@ from app.db import EventStore
 from app.errors import Unavailable
 from app.ingest.journal import Batch, Journal
 from app.ingest.rows import TABLES
+from app.logs import brief
 from app.metrics import Metrics
 from app.outage import outage
 from app.tables import PAGE_VIEW, event
@@ -200,7 +201,7 @@ class Writer:
             # Either the store is not itself (then this raises again) or it refuses some rows: find and keep those.
             self.events.ping()
             # What the engine says of it may hold the rows themselves, which are visitors' data.
-            log.warning("the event store refuses some rows, they are kept aside", exc_info=error)
+            log.warning("the event store refuses some rows, they are kept aside (%s)", brief(error))
             mark = self.events.apply(self.journal.id, last, self._accepted_only(batches), self.applied)
         # A mark that is not where it was: the last time was cut off after it had come about, or, of a store whose log
         # was lost, before.
