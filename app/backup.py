@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.engine import make_url
 
 from app import control, migrations
 from app.db import EventStore
-from app.engines import duckdb_file, events_engine
+from app.engines import accounts_file, duckdb_file, events_engine, events_file
 from app.errors import Conflict, Invalid, Unavailable
+from app.files import size
 from app.manifest import ACCOUNTS, EVENTS, JOURNAL, SECRET, Copied, Manifest, checked, secret_check
 from app.security import load_app_secret
 from app.settings import Settings
@@ -39,20 +39,6 @@ _LOOK: Final = 0.2
 # What a copy may take more than its original, and what is to be left: a full disk would stop the server.
 _ROOM: Final = 1.1
 _LEFT: Final = 64 << 20
-
-
-def file_of(url: str, backend: str) -> Path | None:
-    """The file that a store's URL names, None if the store is no file."""
-    parsed = make_url(url)
-    return Path(parsed.database or "").resolve() if parsed.get_backend_name() == backend else None
-
-
-def accounts_file(settings: Settings) -> Path | None:
-    return file_of(settings.accounts_url, "sqlite")
-
-
-def events_file(settings: Settings) -> Path | None:
-    return file_of(settings.event_store_url, "duckdb")
 
 
 def backup(settings: Settings, target: Path, progress: Progress) -> Manifest:
@@ -90,7 +76,7 @@ class _Copying:
         journals = (settings.data_dir.resolve() / JOURNAL).glob("journal-*.sqlite")
         self._sqlite = {ACCOUNTS: self._accounts} if self._accounts else {}
         self._sqlite |= {f"{JOURNAL}/{file.name}": file for file in sorted(journals)}
-        self._size = sum(_size(file) for file in (*self._sqlite.values(), self._events) if file)
+        self._size = sum(size(file) for file in (*self._sqlite.values(), self._events) if file)
         self._done = 0
 
     def run(self) -> Manifest:
@@ -123,14 +109,14 @@ class _Copying:
                 raise Unavailable(f"{file} could not be copied ({error.sqlite_errorname})") from error
         if found != "ok":
             raise Unavailable(f"{file} is damaged")
-        self._done += _size(file)
+        self._done += size(file)
 
     def _copy_events(self, file: Path, to: Path) -> None:
         """Have the server that holds the file copy it, or do so where no server does."""
         text = f"Copying {file.name}"
 
         def waiting() -> None:
-            self._progress(text, self._done + _size(to), self._size)
+            self._progress(text, self._done + size(to), self._size)
 
         waiting()
         directory = self._settings.data_dir.resolve()
@@ -138,7 +124,7 @@ class _Copying:
             self._copy_unheld(to, waiting)
         if not to.exists():
             raise Unavailable(f"The server did not write {to}: does it see the same directories?")
-        self._done += _size(file)
+        self._done += size(file)
 
     def _copy_unheld(self, to: Path, waiting: Callable[[], None]) -> None:
         """Raises Unavailable if another process holds the file."""
@@ -155,7 +141,7 @@ class _Copying:
         events.close()
 
     def _manifest(self) -> Manifest:
-        total = sum(_size(path) for path in _files(self._draft))
+        total = sum(size(path) for path in _files(self._draft))
         seen = 0
 
         def count(size: int) -> None:
@@ -203,13 +189,6 @@ def schema_of(file: Path, chain: migrations.Chain) -> str | None:
 
 def _files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.rglob("*") if path.is_file())
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _to_disk(path: Path) -> None:

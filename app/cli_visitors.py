@@ -16,6 +16,7 @@ import typer
 
 from app import visitors
 from app.context import SYSTEM, Runtime
+from app.engines import events_file
 from app.errors import Invalid, Unavailable
 from app.main import close_services, open_services
 from app.settings import Settings
@@ -92,7 +93,7 @@ def _serving(website: UUID, session: UUID | None, distinct_id: str | None, field
     try:
         services = open_services(settings)
     except Unavailable as error:
-        if not settings.event_store_url.startswith("duckdb"):
+        if events_file(settings) is None:
             raise
         who = f'sessionId: "{session}"' if session else f"distinctId: {json.dumps(distinct_id)}"
         kind = "mutation" if field == "deleteVisitor" else "query"

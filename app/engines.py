@@ -16,6 +16,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Unavailable
+from app.files import free_name
 from app.listen import PATIENCE
 from app.outage import invalidated, no_room
 from app.priority import step_back
@@ -64,6 +65,21 @@ def _cgroup_words(name: str) -> list[str]:
         return (_CGROUP / name).read_text().split()
     except OSError:  # no cgroup v2 here: the machine's own figures stand
         return []
+
+
+def accounts_file(settings: Settings) -> Path | None:
+    """The file that accounts are kept in, None if they are in no file."""
+    return _file(settings.accounts_url, "sqlite")
+
+
+def events_file(settings: Settings) -> Path | None:
+    """The file that events are kept in, None if they are in no file."""
+    return _file(settings.event_store_url, "duckdb")
+
+
+def _file(url: str, backend: str) -> Path | None:
+    parsed = make_url(url)
+    return Path(parsed.database or "").resolve() if parsed.get_backend_name() == backend else None
 
 
 def accounts_engine(settings: Settings) -> Engine:
@@ -218,8 +234,6 @@ def _quarantine(wal: Path) -> None:
 
     Nothing is lost by it: the journal keeps batches until a checkpoint has put them into the database file itself.
     """
-    number = 1
-    while (aside := wal.with_name(f"{wal.name}.quarantined-{number}")).exists():
-        number += 1
+    aside = free_name(wal, "quarantined")
     shutil.move(wal, aside)
     log.warning("%s could not be replayed and is now %s; the journal makes good for it", wal, aside)

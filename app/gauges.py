@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from sqlalchemy.engine import make_url
-
 from app import migrations
 from app.db import EventStore
+from app.engines import accounts_file, events_file
+from app.files import size
 from app.ingest.collect import Collector
 from app.metrics import Metrics
 from app.settings import Settings
@@ -20,18 +18,14 @@ def watch_files(metrics: Metrics, settings: Settings, collector: Collector) -> N
     metrics.gauge(
         "dashi_journal_file_bytes",
         "Size of the journal's file and its log.",
-        lambda: _size(journal) + _size(journal.with_name(f"{journal.name}-wal")),
+        lambda: size(journal) + size(journal.with_name(f"{journal.name}-wal")),
     )
-    url = make_url(settings.event_store_url)
-    if url.get_backend_name() == "duckdb":
-        file = Path(url.database or "")
-        log = file.with_name(f"{file.name}.wal")
-        metrics.gauge("dashi_duckdb_file_bytes", "Size of DuckDB's file.", lambda: _size(file))
-        metrics.gauge("dashi_duckdb_wal_bytes", "Size of DuckDB's write-ahead log.", lambda: _size(log))
-    url = make_url(settings.accounts_url)
-    if url.get_backend_name() == "sqlite":
-        accounts = Path(url.database or "")
-        metrics.gauge("dashi_accounts_file_bytes", "Size of the accounts' file.", lambda: _size(accounts))
+    if events := events_file(settings):
+        log = events.with_name(f"{events.name}.wal")
+        metrics.gauge("dashi_duckdb_file_bytes", "Size of DuckDB's file.", lambda: size(events))
+        metrics.gauge("dashi_duckdb_wal_bytes", "Size of DuckDB's write-ahead log.", lambda: size(log))
+    if accounts := accounts_file(settings):
+        metrics.gauge("dashi_accounts_file_bytes", "Size of the accounts' file.", lambda: size(accounts))
 
 
 def watch_tidying(metrics: Metrics, tidy: Tidy) -> None:
@@ -50,10 +44,3 @@ def tell_versions(metrics: Metrics, events: EventStore) -> None:
         accounts_schema=migrations.newest("accounts"),
         events_schema=migrations.newest("events"),
     )
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except FileNotFoundError:
-        return 0

@@ -25,7 +25,7 @@ from app import auth, gauges, logs, migrations, removals, scrape
 from app.context import SYSTEM, Ctx, Runtime
 from app.control import Control
 from app.db import EventStore
-from app.engines import accounts_engine, accounts_sessions, events_engine
+from app.engines import accounts_engine, accounts_sessions, events_engine, events_file
 from app.errors import AppError, Invalid, Unavailable
 from app.headers import Headers, protecting
 from app.ingest.collect import Collector
@@ -97,7 +97,7 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
 
     Raises Invalid for settings that cannot work together, Unavailable when a store cannot be opened.
     """
-    if settings.workers > 1 and settings.event_store_url.startswith("duckdb"):
+    if settings.workers > 1 and events_file(settings):
         raise Invalid(
             "DuckDB belongs to one process: set WORKERS=1, or EVENTS_URL to a PostgreSQL database",
             field="WORKERS",
@@ -112,8 +112,8 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
 
 
 def _journals(settings: Settings) -> tuple[Journal, list[Journal]]:
-    embedded = settings.event_store_url.startswith("duckdb")
-    return open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes, alone=embedded)
+    alone = events_file(settings) is not None
+    return open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes, alone=alone)
 
 
 def check_journals(settings: Settings) -> None:

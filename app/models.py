@@ -18,6 +18,11 @@ def utc_now() -> dt.datetime:
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
+def iso(instant: dt.datetime) -> str:
+    """An instant as every answer shows it: UTC, milliseconds, `Z`."""
+    return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
 class Base(DeclarativeBase):
     type_annotation_map = {dt.datetime: UTC, UUID: sa.Uuid}  # noqa: RUF012 - SQLAlchemy's own protocol
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from app import migrations
-from app.backup import Progress, accounts_file, events_file, schema_of
+from app.backup import Progress, schema_of
+from app.engines import accounts_file, events_file
 from app.errors import Conflict, Invalid, Unavailable
 from app.held import unheld
 from app.manifest import ACCOUNTS, EVENTS, JOURNAL, SECRET, Manifest, checked, read_manifest, secret_check

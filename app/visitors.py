@@ -16,6 +16,7 @@ from app import access, erasure
 from app.context import Ctx
 from app.errors import Invalid, Unavailable
 from app.ingest.identity import Identity
+from app.models import iso
 from app.paging import Key, Window, windowed
 from app.sql import ordinal
 from app.stats.event_rows import Datum, EventRow, data_of, event_rows
@@ -321,7 +322,7 @@ def _camel(name: str) -> str:
 
 def _value(value: object) -> object:
     if isinstance(value, dt.datetime):
-        return value.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return iso(value)
     return str(value) if isinstance(value, UUID | Decimal) else value
 
 

@@ -19,6 +19,7 @@ from graphql import GraphQLError
 from strawberry.types.scalar import ScalarDefinition
 
 from app.errors import Hidden, Invalid
+from app.models import iso
 from app.stats.period import local_day
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,11 +69,6 @@ def _parse_int64(value: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63:
         return value
     raise GraphQLError(f"Int64 cannot represent {value!r:.60}")
-
-
-def iso(instant: dt.datetime) -> str:
-    """An instant as every answer shows it: UTC, milliseconds, `Z`."""
-    return instant.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _parse_instant(value: object) -> dt.datetime:

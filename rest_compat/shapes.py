@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from app import teams
 from app.context import Ctx
-from app.models import Membership, Team, User, Website
+from app.models import Membership, Team, User, Website, iso
 from app.paging import Page
 
 T = TypeVar("T")
@@ -17,9 +17,7 @@ Json = dict[str, Any]
 
 def instant(at: dt.datetime | None) -> str | None:
     """ISO 8601 in UTC, always with milliseconds and `Z`."""
-    if at is None:
-        return None
-    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return None if at is None else iso(at)
 
 
 def bucket(at: dt.datetime) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from app.backup import events_file, versions
+from app.backup import versions
 from app.doctor import machine, stores
 from app.doctor import server as servers
 from app.doctor.finding import Finding, Level, ok, problem
+from app.engines import events_file
 from app.held import held_journals, holder
 from app.manifest import JOURNAL
 from app.settings import Settings

@@ -13,9 +13,8 @@ from typing import Final
 
 import maxminddb
 
-from app.backup import accounts_file, events_file
 from app.doctor.finding import Finding, amount, ok, problem, warning
-from app.engines import machine_limits
+from app.engines import accounts_file, events_file, machine_limits
 from app.manifest import JOURNAL, SECRET
 from app.settings import Settings
 

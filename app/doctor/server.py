@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from prometheus_client.parser import text_string_to_metric_families
 
 from app import control
-from app.backup import events_file, versions
+from app.backup import versions
 from app.doctor.finding import Finding, ok, problem, warning
+from app.engines import events_file
 from app.settings import Settings
 
 _SECONDS = 5.0

@@ -13,10 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, make_url
 
 from app import migrations
-from app.backup import accounts_file, events_file
 from app.doctor.finding import Finding, amount, ok, problem, warning
 from app.doctor.server import Running
-from app.engines import duckdb_file
+from app.engines import accounts_file, duckdb_file, events_file
 from app.manifest import JOURNAL
 from app.migrations import Chain
 from app.models import User

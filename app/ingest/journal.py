@@ -222,7 +222,7 @@ class Journal:
                 return  # the process that made it died before it made the tables
             if not damaged(error):
                 raise Unavailable(f"{self.file} cannot be opened: {error}") from error
-            salvage(self.file, _SCHEMA, os.pread(self._lock_file, 36, 0).decode("ascii", "replace"))
+            salvage(self.file, _SCHEMA, _INSERT, os.pread(self._lock_file, 36, 0).decode("ascii", "replace"))
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False, timeout=30)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
 import sqlite3
 import struct
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from app.files import free_name
 from app.ingest.pages import rows_in
 from app.ingest.rows import TABLES
 
@@ -19,7 +21,7 @@ log = logging.getLogger("dashi.journal")
 # SQLite's log: a header, then frames of a header and a page each. Both headers hold the two salts of their generation.
 _WAL_HEADER: Final = 32
 _FRAME_HEADER: Final = 24
-_MOST_LOOKED_UP: Final = 1_000_000
+_ID: Final = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # What SQLite says of a file whose pages make no sense, as against one that cannot be had at this moment.
 _DAMAGE: Final = ("malformed", "not a database", "Could not decode")
 
@@ -43,7 +45,7 @@ def set_aside_tail(file: Path, connection: sqlite3.Connection) -> None:
     good = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1]
     tail = _tail(wal, max(0, good))
     if tail:
-        aside = _free_name(wal)
+        aside = free_name(wal, "damaged")
         aside.write_bytes(tail)
         log.warning(
             "the end of %s could not be read; its %d bytes are now %s, everything before them is applied",
@@ -68,46 +70,34 @@ def _tail(wal: Path, good: int) -> bytes:
     return tail if any(head[8:16] == salts for head in heads) else b""
 
 
-def salvage(file: Path, schema: str, identity: str) -> None:
+def salvage(file: Path, schema: str, insert: str, identity: str) -> None:
     """Put a journal file that SQLite cannot read aside, and a new one in its place that has what could be read.
 
-    Batches keep their numbers, by which the event store knows what it has. Where the file does not say whose they are,
-    `identity`, of the lock file beside it, does; without either the store could count them twice, and they stay aside.
+    `schema` makes the tables of a journal, `insert` puts a batch in. Batches keep their numbers, by which the event store
+    knows what it has. Where the file does not say whose they are, `identity`, of the lock file beside it, does; without
+    either the store could count them twice, and they stay aside.
     """
-    copy, making = _beside(file, ".reading"), _beside(file, ".making")
-    for leftover in (copy, making):
-        for part in _parts(leftover):
-            part.unlink(missing_ok=True)
-    # A copy is read: reading may write to the log.
-    for part, its_copy in zip(_parts(file), _parts(copy), strict=True):
-        if part.exists() and not part.name.endswith("-shm"):
-            shutil.copyfile(part, its_copy)
-    # Page by page first: SQLite may write to what it opens, and needs more of a file than the rows that are left in it.
-    batches, rejected = _left(copy)
-    with closing(sqlite3.connect(copy)) as source:
-        source.text_factory = legible
-        with suppress(sqlite3.Error, TypeError):
-            identity = source.execute("SELECT id FROM journal").fetchone()[0] or identity
-        for row in _readable(source):
-            batches[row[0]] = row
-        with suppress(sqlite3.Error):
-            rejected = source.execute("SELECT * FROM rejected").fetchall() or rejected
-    for part in _parts(copy):
-        part.unlink(missing_ok=True)
-    kept = list(batches.values()) if identity else []
+    found = _left(file)
+    identity = found.identity or identity
+    batches = sorted(found.batches.items()) if identity else []
+    making = _beside(file, ".making")
+    for leftover in _parts(making):
+        leftover.unlink(missing_ok=True)
     with closing(sqlite3.connect(making)) as made:
         made.execute("PRAGMA synchronous=FULL")
         made.executescript(schema)
         if identity:
             made.execute("INSERT INTO journal VALUES (?)", (identity,))
-        if kept:
-            made.executemany(f"INSERT INTO batch VALUES ({', '.join('?' * len(kept[0]))})", kept)  # noqa: S608
-        made.executemany("INSERT INTO rejected VALUES (?, ?, ?)", rejected)
+        made.executemany(insert, ((number, *texts) for number, texts in batches))
+        made.executemany("INSERT INTO rejected VALUES (?, ?, ?)", found.rejected)
         made.commit()
     making.rename(_beside(file, ".salvaged"))
     aside = take_salvaged(file)
     log.warning(
-        "%s is damaged and is now %s; %d batches of it could be read and are applied", file, aside, len(kept)
+        "%s is damaged and is now %s; %d batches of it could be read and are applied",
+        file,
+        aside,
+        len(batches),
     )
 
 
@@ -119,7 +109,7 @@ def take_salvaged(file: Path) -> Path | None:
     salvaged = _beside(file, ".salvaged")
     if not salvaged.exists():
         return None
-    aside = _free_name(file)
+    aside = free_name(file, "damaged")
     # The log goes first: of another database, it would be taken for the new one's.
     for part, its_place in reversed(list(zip(_parts(file), _parts(aside), strict=True))):
         if part.exists():
@@ -137,36 +127,33 @@ def _parts(file: Path) -> list[Path]:
     return [file, _beside(file, "-wal"), _beside(file, "-shm")]
 
 
-def _readable(source: sqlite3.Connection) -> Iterator[Any]:
-    """The batches that can be read: from both ends up to what cannot, and then each by its number."""
-    numbers: list[int] = []
-    for order in ("ASC", "DESC"):
-        with suppress(sqlite3.Error):
-            for row in source.execute(f"SELECT * FROM batch ORDER BY number {order}"):  # noqa: S608
-                numbers.append(row[0])
-                yield row
-    if numbers:
-        for number in range(min(numbers), min(max(numbers), min(numbers) + _MOST_LOOKED_UP)):
-            with suppress(sqlite3.Error):
-                yield from source.execute("SELECT * FROM batch WHERE number = ?", (number,))
+@dataclass
+class _Found:
+    """What the pages of a journal still hold: its id ('' if they do not tell), batches by number, refused rows."""
+
+    identity: str = ""
+    batches: dict[int, list[str]] = field(default_factory=dict)
+    rejected: list[list[str]] = field(default_factory=list)
 
 
-def _left(file: Path) -> tuple[dict[int, Any], list[Any]]:
-    """(batches by number, refused rows) that any page still holds. Those of forgotten pages are applied long since."""
-    batches: dict[int, Any] = {}
-    rejected = []
+def _left(file: Path) -> _Found:
+    """Read page by page: SQLite needs more of a file than the rows that are left in it.
+
+    What forgotten pages hold was applied long since, under numbers that the store knows.
+    """
+    found = _Found()
     for number, columns in rows_in(file, _beside(file, "-wal")):
         texts = [legible(column) for column in columns]
         # A batch is its number, which is the row's own and not among the columns, and a text for each table.
-        if len(columns) == 1 + len(TABLES) and not columns[0]:
-            batches[number] = (number, *texts[1:])
+        if len(columns) == 1 + len(TABLES) and not columns[0] and all(map(_is_rows, texts[1:])):
+            found.batches[number] = texts[1:]
         elif len(columns) == 3 and texts[0] in TABLES:
-            rejected.append(tuple(texts))
-    return batches, rejected
+            found.rejected.append(texts)
+        elif len(columns) == 1 and _ID.fullmatch(texts[0]):
+            found.identity = texts[0]
+    return found
 
 
-def _free_name(file: Path) -> Path:
-    number = 1
-    while (aside := file.with_name(f"{file.name}.damaged-{number}")).exists():
-        number += 1
-    return aside
+def _is_rows(text: str) -> bool:
+    """Whether it may be JSON objects joined by commas: what destroyed bytes happen to look like a row is not."""
+    return not text or text.startswith("{")

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from app.context import SYSTEM, Ctx
-from app.models import Membership, Team, Website, utc_now
-from graphql_schema.types import iso, to_cursor
+from app.models import Membership, Team, Website, iso, utc_now
+from graphql_schema.types import to_cursor
 from tests.graphql_schema.test_http import socket, talk
 from tests.keys import Made, expire, make_key, revoke
 from tests.populate import CHROME

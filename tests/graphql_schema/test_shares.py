@@ -8,8 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.models import utc_now
-from graphql_schema.types import iso
+from app.models import iso, utc_now
 from tests.keys import make_key
 from tests.rest_compat.people import Headers, add_user
 from tests.server import Server
