@@ -11,6 +11,18 @@ from typing import Final
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
+# On this machine or in a network of one's own. Not `is_private`: that also covers the documentation ranges.
+PRIVATE_NETWORKS: Final = (
+    "10.0.0.0/8",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+)
+
 _WITH_PORT: Final = pattern(r"(?:\[([^\]]+)\]|([0-9.]+))(?::\d*)?")
 
 

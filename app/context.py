@@ -167,9 +167,8 @@ class Runtime:
         self.throttle = Throttle(
             settings.login_tries, settings.login_tries_per_address, settings.login_tries_per_account
         )
-        self.logged_in: Callable[[str], None] = lambda outcome: (
-            None
-        )  # called with `succeeded`, `refused` or `throttled`
+        # Called with `succeeded`, `refused` or `throttled`.
+        self.logged_in: Callable[[str], None] = lambda outcome: None
         self.on_website_change: list[Callable[[UUID], None]] = []
         self.on_key_change: list[Callable[[], None]] = []
         self.on_removal: list[Callable[[], None]] = []

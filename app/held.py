@@ -48,7 +48,7 @@ def _takes(opened: int) -> int | None:
 
 def held_journals(directory: Path) -> list[Path]:
     """The journals that processes hold."""
-    with _nobody_opens(directory):
+    with nobody_opens(directory):
         return _held(directory)
 
 
@@ -58,15 +58,15 @@ def unheld(directory: Path, events: Path | None) -> Iterator[None]:
     process = holder(events) if events else None
     if process is not None:
         raise Unavailable(f"{events} is held by process {process or 'unknown'}: stop the server first")
-    with _nobody_opens(directory):
+    with nobody_opens(directory):
         if _held(directory):
             raise Unavailable(f"A server holds {_held(directory)[0]}: stop it first")
         yield
 
 
 @contextmanager
-def _nobody_opens(directory: Path) -> Iterator[None]:
-    """A block in which no process opens a journal: those that want to wait (`app.ingest.journal.open_journals`)."""
+def nobody_opens(directory: Path) -> Iterator[None]:
+    """A block in which no other process opens a journal: those that want to wait. Without the directory there is none."""
     if not directory.exists():
         yield
         return

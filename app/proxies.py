@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-from app.addresses import Networks, entries, parsed, plain
+from app.addresses import PRIVATE_NETWORKS, Networks, entries, parsed, plain
 
 # What proxies and CDNs name the visitor's address in, in the order of Umami v2 REST behaviour §2.4.
 HEADERS: Final = (
@@ -32,18 +32,7 @@ _FORWARDED_FOR: Final = re.compile(r"(?:^|[;,\s])for=\"?(?:\[([^\]\[;,\s]*)\]|([
 PRIVATE: Final = "private"
 EVERYONE: Final = "*"
 NOBODY: Final = "none"
-# On this machine or in a network of one's own.
-_PRIVATE: Final = (
-    "10.0.0.0/8",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.168.0.0/16",
-    "::1/128",
-    "fc00::/7",
-    "fe80::/10",
-)
-_NEAR: Final = Networks(_PRIVATE)
+_NEAR: Final = Networks(PRIVATE_NETWORKS)
 
 
 def listed(setting: str) -> list[str]:
@@ -51,7 +40,7 @@ def listed(setting: str) -> list[str]:
     ranges: list[str] = []
     for entry in entries(setting):
         if entry == PRIVATE:
-            ranges += _PRIVATE
+            ranges += PRIVATE_NETWORKS
         elif entry == EVERYONE:
             ranges += ("0.0.0.0/0", "::/0")
         elif entry != NOBODY:

@@ -132,7 +132,7 @@ LIMITS: Final[Mapping[tuple[str, str], str]] = {
         "a dashboard of a year keeps both cores busy, and the system shares them out"
     ),
     ("resident memory at most, meanwhile", DUCKDB): (
-        "157 MiB when idle, DuckDB's 384 MiB, and what its operators and results take beyond what it counts"
+        "164 MiB when idle, DuckDB's 384 MiB, and what its operators and results take beyond what it counts"
     ),
     ("resident memory, idle, 1 M", DUCKDB): (
         "45 MiB are DuckDB with a file open, 120 Python with pydantic, SQLAlchemy, FastAPI and Strawberry"

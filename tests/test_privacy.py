@@ -169,7 +169,7 @@ def test_nor_where_the_store_refuses_a_row(
         collector.journal.append_from = broken
         assert server.client.post("/api/send", json=body, headers=headers).status_code == 200
         assert len(server.events(website_id)) == 1
-        assert collector.writer.rejected == 1
+        assert collector.journal.rejected() == 1
         assert "the event store refuses some rows" in caplog.text
         assert found_in(caplog.text.encode()) == []
         for file in files(settings.data_dir):

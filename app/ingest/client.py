@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_network
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -21,7 +21,7 @@ from urllib.parse import unquote_to_bytes
 import maxminddb
 from iptocc import country_code
 
-from app.addresses import Address, plain
+from app.addresses import PRIVATE_NETWORKS, Address, Networks, plain
 
 _log = logging.getLogger(__name__)
 
@@ -31,21 +31,8 @@ _LOCATION_HEADERS: Final = (
     ("x-vercel-ip-country", "x-vercel-ip-country-region", "x-vercel-ip-city"),
 )
 
-# Not `is_private`: that also covers the documentation ranges, which header locations do apply to.
-_LOCAL_NETWORKS: Final = tuple(
-    ip_network(network)
-    for network in (
-        "0.0.0.0/32",
-        "10.0.0.0/8",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "::/127",  # :: and ::1
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
+# Nor has the address that stands for none a place.
+_LOCAL_NETWORKS: Final = Networks((*PRIVATE_NETWORKS, "0.0.0.0/32", "::/128"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +140,7 @@ def _resolve(ip: str) -> tuple[Address | None, bool]:
     address = plain(ip)
     if address is None:
         return None, False
-    return address, any(address in network for network in _LOCAL_NETWORKS) or _is_own(address)
+    return address, address in _LOCAL_NETWORKS or _is_own(address)
 
 
 def _is_own(address: Address) -> bool:

@@ -24,6 +24,7 @@ from uuid import UUID, uuid4
 import orjson
 
 from app.errors import Unavailable
+from app.held import nobody_opens
 from app.ingest.rows import TABLES, Rows
 from app.ingest.salvage import damaged, legible, salvage, set_aside_tail, take_salvaged
 from app.outage import outage
@@ -296,8 +297,7 @@ def open_journals(directory: Path, max_bytes: int, *, alone: bool = False) -> tu
     """
     directory.mkdir(parents=True, exist_ok=True)
     # One process at a time, or each would take what another only looks into for a journal in use.
-    with (directory / "opening.lock").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
+    with nobody_opens(directory):
         return _open_journals(directory, max_bytes, alone)
 
 

@@ -57,7 +57,6 @@ class Writer:
         self.events = events
         self.applied = events.applied(journal.id)
         self.problem = ""
-        self.rejected = 0
         self._metrics = metrics
         self._behind: float | None = None  # since when there has been something to apply
         journal.start_after(self.applied)
@@ -243,7 +242,6 @@ class Writer:
             # A store that takes nothing at all is broken rather than offended by the data.
             raise RuntimeError("the event store accepts no row at all")
         self.journal.reject(refused)
-        self.rejected += len(refused)
         return accepted
 
     def _checkpoint(self) -> None:

@@ -185,7 +185,8 @@ class Shape:
 
     `kind` is what its arms are read from: `whole` visits, `session`s, the `event`s themselves, or the first or last page
     of visits, `entry` or `exit`. `data` is what of `event_data` belongs to the events of any span. `after` and
-    `upto` are the places of the last write that does not count and of the last that does. A filter is a part of the shape with its values.
+    `upto` are the places of the last write that does not count and of the last that does. A filter is a part of the
+    shape with its values.
     """
 
     kind: str
