@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,7 @@ import sqlalchemy as sa
 from app import erasure, migrations, removals
 from app.engines import accounts_engine, accounts_sessions
 from app.erasure import Target
-from app.models import Removal, Website
+from app.models import Removal, Website, utc_now
 from app.settings import Settings
 from app.tables import WEBSITE_TABLES
 from app.tidy import tidy_once
@@ -258,6 +259,59 @@ def test_the_same_id_again_keeps_its_new_events(lazy: Server) -> None:
     assert removals.work_off(lazy.runtime)
     assert figures(lazy, website_id)["analytics"]["totals"] == once
     assert [row["url_path"] for row in lazy.events(website_id)] == ["/later"]
+
+
+def test_a_reset_waits_for_what_cannot_be_stored_yet(
+    store: str, make_settings: Callable[..., Settings]
+) -> None:
+    """What is stored after its bound would stay."""
+    with idle(make_settings(store)) as own:
+        website_id = filled(own)
+        events, writer = own.runtime.events, own.app.state.collector.writer
+        with events.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE event RENAME TO event_away")
+        populate(own, website_id, [LATER])
+        deadline = time.monotonic() + 10
+        while not writer.problem and time.monotonic() < deadline:
+            time.sleep(0.01)
+        answer = own.client.post(f"/api/websites/{website_id}/reset", headers=own.admin)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        with events.writing() as connection:
+            connection.exec_driver_sql("ALTER TABLE event_away RENAME TO event")
+        while writer.problem and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert own.get(f"/api/websites/{website_id}")["resetAt"] is None
+        assert rows(own, website_id) == ROWS + 2  # the view and its part of a visit
+        reset = own.client.post(f"/api/websites/{website_id}/reset", headers=own.admin)
+        assert reset.status_code == 200
+        assert rows(own, website_id) == 0
+
+
+def test_hits_that_another_process_took_for_a_deleted_website_are_swept_up(
+    store: str, make_settings: Callable[..., Settings]
+) -> None:
+    """It remembers the website for some seconds; on DuckDB there is no other process."""
+    with idle(make_settings(store)) as own:
+        website_id, kept = filled(own), filled(own)
+        assert own.client.delete(f"/api/websites/{website_id}", headers=own.admin).status_code == 200
+        assert rows(own, website_id) == 0
+        taken = {
+            **{name: str(uuid4()) for name in ("event_id", "session_id", "visit_id")},
+            "website_id": website_id,
+            "created_at": "2026-11-12T10:00:00.000",
+            "event_type": 1,
+        }
+        own.runtime.events.apply(uuid4(), 1, {"event": json.dumps([taken])})
+        assert removals.work_off(own.runtime)
+        assert (
+            rows(own, website_id) == 2
+        )  # an event and its part of a visit: others may still be on their way
+        with own.runtime.accounts.begin() as session:
+            earlier = utc_now() - dt.timedelta(minutes=2)
+            session.execute(sa.update(Removal).values(requested_at=earlier))
+        assert removals.work_off(own.runtime)
+        assert rows(own, website_id) == (2 if store == "duckdb" else 0)
+        assert rows(own, kept) == ROWS
 
 
 def test_a_deletion_that_was_cut_off_before_it_had_a_bound_is_done(lazy: Server) -> None:

@@ -237,10 +237,10 @@ class Writer:
                     refused.append((table, one, "refused by the event store"))
             if good:
                 accepted[table] = f"[{','.join(good)}]"
-        offended = any(reason != _ILLEGIBLE for *_, reason in refused) and not accepted
-        if offended and not self.events.accepts(event.name, _HARMLESS):
-            # A store that takes nothing at all is broken rather than offended by the data.
-            raise RuntimeError("the event store accepts no row at all")
+        by_the_store = any(reason != _ILLEGIBLE for *_, reason in refused)
+        if by_the_store and not self.events.accepts(event.name, _HARMLESS):
+            # It is broken rather than offended by the data, whatever it takes of other tables: nothing is put aside.
+            raise RuntimeError("the event store accepts no event at all")
         self.journal.reject(refused)
         return accepted
 
