@@ -15,6 +15,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine, Row
 
+from app.copying import copy_database
 from app.engines import open_duckdb
 from app.errors import Conflict, Invalid, Unavailable
 from app.folding import fold_json
@@ -41,9 +42,6 @@ _LONGEST_TURN_MS = 30_000
 # Any constant number but that of the migrations.
 _WRITING = 7_244_311
 _TIDYING = 7_244_312
-# The name under which a copy is attached, and seconds after which it is asked whether it is still wanted.
-_COPY = "dashi_copy"
-_LOOK = 0.05
 _REMOVING = 7_244_313
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
@@ -350,7 +348,7 @@ class EventStore:
             raise Conflict(f"{file} is there already")
         with self._whole, self._gate.passed(), self._asking() as connection:
             try:
-                _copy(connection, file, wanted)
+                copy_database(connection, file, wanted)
             except sa.exc.DBAPIError as error:
                 for part in (file, file.with_name(file.name + ".wal")):
                     part.unlink(missing_ok=True)
@@ -389,38 +387,3 @@ class EventStore:
 
     def close(self) -> None:
         self.engine.dispose()
-
-
-def _copy(connection: sa.Connection, file: Path, wanted: Callable[[], bool]) -> None:
-    """Copy all of a DuckDB database within one transaction of its own: it sees none that ends later."""
-    driver: Any = connection.connection.driver_connection
-    quoted = str(file).replace("'", "''")
-    name = str(connection.exec_driver_sql("SELECT current_database()").scalar_one()).replace('"', '""')
-    connection.exec_driver_sql(f"ATTACH '{quoted}' AS {_COPY}")
-    try:
-        with _ended_unless(wanted, driver.interrupt):
-            connection.exec_driver_sql(f'COPY FROM DATABASE "{name}" TO {_COPY}')
-            connection.exec_driver_sql(f"CHECKPOINT {_COPY}")
-    finally:
-        # Not interrupted: still attached, it would be in the way of the next copy.
-        connection.exec_driver_sql(f"DETACH {_COPY}")
-
-
-@contextmanager
-def _ended_unless(wanted: Callable[[], bool], end: Callable[[], None]) -> Iterator[None]:
-    """Call `end` during the block, again and again, once it is no longer wanted."""
-    over = threading.Event()
-
-    def watch() -> None:
-        while not over.is_set():
-            if not wanted():
-                end()
-            over.wait(_LOOK)
-
-    watcher = threading.Thread(target=watch, name="wanted", daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        over.set()
-        watcher.join()

@@ -29,7 +29,8 @@ from app.engines import accounts_engine, accounts_sessions, events_engine, event
 from app.errors import AppError, Invalid, Unavailable
 from app.headers import Headers, protecting
 from app.ingest.collect import Collector
-from app.ingest.journal import Journal, open_journals
+from app.ingest.journal import Journal
+from app.ingest.journals import open_journals
 from app.live.hub import Live
 from app.metrics import Forwarded, Metrics
 from app.outage import outage

@@ -19,7 +19,8 @@ from app.errors import AppError, TooMany, Unavailable
 from app.ingest import agents
 from app.ingest.client import Locator
 from app.ingest.identity import Identity
-from app.ingest.journal import Journal, wait_for_others
+from app.ingest.journal import Journal
+from app.ingest.journals import wait_for_others
 from app.ingest.payload import Hit, parse_hit
 from app.ingest.rows import Client, Rows, build_rows
 from app.ingest.scrub import scrub

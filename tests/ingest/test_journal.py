@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import Unavailable
-from app.ingest.journal import Journal, open_journals
+from app.ingest.journal import Journal
 from app.ingest.rows import Rows
 
 
@@ -182,22 +182,6 @@ def test_one_process_holds_a_journal(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="held by another process"):
         Journal(tmp_path / "j.sqlite", 1 << 20)
     journal.close()
-
-
-def test_a_second_process_gets_a_journal_of_its_own(tmp_path: Path) -> None:
-    first, _ = open_journals(tmp_path, 1 << 20)
-    second, left = open_journals(tmp_path, 1 << 20)
-    assert first.id != second.id
-    assert left == []
-    second.append(rows("left over")).result(5)
-    second.close()
-    first.close()
-    # Only one process starts now: it takes over what the second left.
-    only, left = open_journals(tmp_path, 1 << 20)
-    assert only.id == first.id
-    assert [names(journal) for journal in left] == [["left over"]]
-    for journal in (only, *left):
-        journal.close()
 
 
 def test_nothing_is_taken_after_closing(tmp_path: Path) -> None:
