@@ -73,6 +73,8 @@ class Control:
         connection.settimeout(_PATIENCE)
         try:
             asked = _read_line(connection)
+            if asked is None:
+                return  # it was only looked whether somebody listens
             if not isinstance(asked, dict) or not isinstance(asked.get("copyEventsTo"), str):
                 raise Invalid("What is asked must be copyEventsTo with a path")
             self._events.copy_to(Path(asked["copyEventsTo"]), lambda: self._wanted(connection))
@@ -163,7 +165,7 @@ def _short(directory: Path) -> Iterator[str]:
 
 
 def _read_line(connection: socket.socket, waiting: Callable[[], None] | None = None) -> object:
-    """What a line of JSON says; None if the other side hangs up before."""
+    """What a line of JSON says, '' if it is none; None if the other side hangs up before."""
     line = b""
     while not line.endswith(b"\n"):
         try:
@@ -174,9 +176,11 @@ def _read_line(connection: socket.socket, waiting: Callable[[], None] | None = N
             waiting()
             continue
         line += part
-        if not part or len(line) > _MOST_BYTES:
+        if not part:
             return None
+        if len(line) > _MOST_BYTES:
+            return ""
     try:
-        return json.loads(line)
+        return json.loads(line) or ""
     except ValueError:
-        return None
+        return ""

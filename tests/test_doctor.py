@@ -103,6 +103,7 @@ def test_a_running_server_is_asked_and_what_it_says_is_told(tmp_path: Path) -> N
         assert f"is held by process {process.popen.pid}, with the schema of this" in found["events"]
         assert "batches wait to be counted" in found["lag"]
         assert "203.0.113.9" not in told.stdout
+        assert "dashi.control" not in process.log.read_text()  # to look whether it listens is no trouble
         # For people; a problem ends it with 1.
         told = dashi("doctor", env={**env, "CLIENT_IP_HEADER": "X-Visitor", "METRICS_TOKEN": "let me see"})
         assert told.returncode == 1
