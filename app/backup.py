@@ -49,8 +49,13 @@ def backup(settings: Settings, target: Path, progress: Progress) -> Manifest:
     target = target.resolve()
     if target.exists():
         raise Conflict(f"{target} is there already: a backup is a new directory")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))  # readable by its owner only
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(
+            tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent)
+        )  # readable by its owner only
+    except OSError as error:
+        raise _unwritten(error) from error
     before = os.umask(0o077)
     try:
         manifest = _Copying(settings, draft, progress).run()
@@ -60,11 +65,15 @@ def backup(settings: Settings, target: Path, progress: Progress) -> Manifest:
         draft.rename(target)
         _to_disk(target.parent)
     except OSError as error:
-        raise Unavailable(f"The backup could not be written: {error.strerror}") from error
+        raise _unwritten(error) from error
     finally:
         os.umask(before)
         shutil.rmtree(draft, ignore_errors=True)
     return manifest
+
+
+def _unwritten(error: OSError) -> Unavailable:
+    return Unavailable(f"The backup could not be written: {error.strerror}")
 
 
 class _Copying:

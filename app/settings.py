@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from app.addresses import Networks, entries
 from app.proxies import PRIVATE, listed
@@ -177,12 +179,20 @@ class Settings(BaseSettings):
     @field_validator("database_url", "events_url")
     @classmethod
     def _driver(cls, value: str) -> str:
-        """Umami's own form of a PostgreSQL URL is accepted: without a driver, with Prisma's `schema` parameter."""
+        """Umami's own form of a PostgreSQL URL is accepted: without a driver, with Prisma's `schema` parameter.
+
+        Raises ValueError, which does not repeat it, for what is no URL: there may be a password in it.
+        """
         scheme, separator, rest = value.partition("://")
         if scheme in ("postgres", "postgresql"):
             address, question, query = rest.partition("?")
             kept = "&".join(part for part in query.split("&") if part and not part.startswith("schema="))
-            return f"postgresql+psycopg{separator}{address}{question if kept else ''}{kept}"
+            value = f"postgresql+psycopg{separator}{address}{question if kept else ''}{kept}"
+        try:
+            if value:
+                make_url(value)
+        except ArgumentError:
+            raise ValueError("is no URL of a database, as postgresql://user:password@host/database") from None
         return value
 
     @property

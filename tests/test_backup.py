@@ -268,6 +268,15 @@ def test_on_postgresql_the_rest_is_left_to_pg_dump(postgres: Callable[[], str], 
         assert counted(process, website_id) == {"a": 1, "b": 1, "c": 1}
 
 
+def test_a_backup_to_where_nothing_can_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no directory")
+    env = environment(tmp_path / "data")
+    told = dashi("backup", str(tmp_path / "file" / "backup"), env=env)
+    assert told.returncode == 1
+    assert "The backup could not be written: " in told.stdout
+    assert "Traceback" not in told.stdout + told.stderr
+
+
 def test_a_copy_that_is_no_longer_wanted_or_cannot_be_written_leaves_nothing(
     make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:

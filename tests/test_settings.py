@@ -64,3 +64,13 @@ def test_settings_do_not_change() -> None:
 def test_a_bad_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError, match="port"):
         settings(monkeypatch, PORT="seventy")
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "EVENTS_URL"])
+def test_what_is_no_url_is_refused_without_being_repeated(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        settings(monkeypatch, **{name: "postgresql:hush@@"})
+    [problem] = refused.value.errors()
+    assert problem["loc"] == (name.lower(),)
+    assert problem["msg"].endswith("is no URL of a database, as postgresql://user:password@host/database")
+    assert "hush" not in problem["msg"]
