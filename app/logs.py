@@ -156,4 +156,8 @@ def _uncaught_in_thread(given: threading.ExceptHookArgs) -> None:
 
 def _unraisable(given: sys.UnraisableHookArgs) -> None:
     if given.exc_value is not None:
-        logging.getLogger("dashi").error("an error that nobody could handle", exc_info=given.exc_value)
+        # What it happened in is named by its kind: the object itself may show what it handles.
+        source = getattr(given.object, "__qualname__", type(given.object).__qualname__)
+        logging.getLogger("dashi").error(
+            "an error that nobody could handle, in %s", source, exc_info=given.exc_value
+        )

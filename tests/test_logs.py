@@ -339,6 +339,34 @@ def test_what_nobody_caught_is_told_in_the_same_form(form: str) -> None:
     assert "'planted'" not in done.stderr.replace('int("planted")', "")
 
 
+_FINALIZER = """
+import gc
+from app.logs import configure
+from app.settings import Settings
+
+class Planted:
+    def __del__(self):
+        int("planted")
+
+configure(Settings())
+Planted()
+gc.collect()
+"""
+
+
+def test_what_nobody_can_catch_is_told_with_what_it_happened_in() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FINALIZER],
+        capture_output=True,
+        text=True,
+        env={"LOG_FORMAT": "json", "PATH": ""},
+    )
+    assert done.returncode == 0
+    told = json.loads(done.stderr)
+    assert told["message"] == "an error that nobody could handle, in Planted.__del__"
+    assert told["trace"].splitlines()[-1] == "ValueError"
+
+
 def test_a_socket_has_one_line_when_it_ends(live: Server, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "dashi.request"):
         address = f"{live.url.replace('http://', 'ws://')}/graphql?planted=planted"
