@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
+from tests.graphql_schema.statements import statements
 from tests.populate import VECTORS, Hit
 from tests.server import Server
 
@@ -23,38 +23,27 @@ FRAGMENTS = {
 }
 
 
-@pytest.fixture
-def statements(server: Server) -> Iterator[list[str]]:
-    """The SQL texts that the event store has been asked; not which moment lists are of (test_paging.py)."""
-    seen: list[str] = []
-    engine = server.runtime.events.engine
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if not re.search("applied_batch|advisory|pg_notify", statement):
-            seen.append(statement)
-
-    sa.event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    sa.event.remove(engine, "before_cursor_execute", note)
+# Which moment lists are of (test_paging.py), and what processes tell each other.
+_BESIDE = re.compile("applied_batch|advisory|pg_notify")
 
 
 @pytest.fixture
 def sent(
-    server: Server, website: str, populate: Callable[[str, Iterable[Hit]], Any], statements: list[str]
+    server: Server, website: str, populate: Callable[[str, Iterable[Hit]], Any]
 ) -> Callable[[str], list[str]]:
-    """The statements that a selection under `analytics` sends."""
+    """The statements that a selection under `analytics` sends to the event store."""
     populate(website, VECTORS)
     # The last hit must have been applied before statements are counted.
     server.graphql("query($id: ID!) { website(id: $id) { activeVisitors } }", {"id": website})
 
     def ask(selection: str) -> list[str]:
-        statements.clear()
         variables = ["$id: ID!", *(text for name, text in VARIABLES.items() if name in selection)]
         fragments = [text for name, text in FRAGMENTS.items() if name in selection]
         query = "\n".join([QUERY % (", ".join(variables), selection), *fragments])
-        answer = server.graphql(query, {"id": website})
+        with statements(server, accounts=False) as seen:
+            answer = server.graphql(query, {"id": website})
         assert "errors" not in answer, answer
-        return list(statements)
+        return [one for one in seen if not _BESIDE.search(one)]
 
     return ask
 
