@@ -191,7 +191,7 @@ class ClickHouseStore(EventStore):
 
     def make_room(self, table: sa.Table, website_id: UUID) -> None:
         """Have ClickHouse write the parts anew without the rows that are marked as gone; nobody waits for it."""
-        cluster = self.engine.dialect.cluster
+        cluster = getattr(self.engine.dialect, "cluster", "")
         where = f"{table.name}_local ON CLUSTER `{cluster}`" if cluster else table.name
         with self.connected() as connection:
             connection.exec_driver_sql(f"ALTER TABLE {where} APPLY DELETED MASK")
@@ -261,7 +261,7 @@ _MAKERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     sa.Uuid: UUID,
     UTC: _instant,
     AnyUTC: lambda text: (_instant(text) - _EPOCH) // _MICROSECOND,
-    sa.Numeric: Decimal,
+    sa.Numeric: lambda number: Decimal(str(number)),
 }
 
 
