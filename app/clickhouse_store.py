@@ -134,7 +134,6 @@ class ClickHouseStore(EventStore):
         yield False
 
     def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
-        told = stored(rows.get(event.name))
         with self._turn() as turn:
             with self.connected() as connection:
                 if after is not None and (there := mark_of(connection, journal_id)) != after:
@@ -145,6 +144,7 @@ class ClickHouseStore(EventStore):
                     if text := rows.get(table.name):
                         self._insert(connection, table, _columns(table, orjson.loads(text), number), token)
                 self._insert(connection, applied_batch, [[journal_id], [batch], [number]], token)
+            told = stored(rows.get(event.name)) if turn is not None or self._heard else []
             if turn is not None:
                 notify(turn, told)
         if self._heard and told:

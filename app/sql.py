@@ -315,6 +315,13 @@ class half_hour(FunctionElement[dt.datetime]):
     inherit_cache = True
 
 
+def sorting(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A column as all stores sort it alike."""
+    if isinstance(column.type, sa.Uuid):
+        return by_id(column)
+    return ordinal(column) if isinstance(column.type, sa.Text) else column
+
+
 def read_once(query: Select[Any] | CompoundSelect[Any], name: str) -> CTE:
     """A part of a statement that is computed once, however often it is read there: other engines do so by themselves."""
     return query.cte(name).prefix_with("MATERIALIZED", dialect=CLICKHOUSE)
