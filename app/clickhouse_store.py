@@ -70,6 +70,10 @@ class ClickHouseStore(EventStore):
         self._directory = directory
         self._types: dict[str, list[Any]] = {}
 
+    @property
+    def name(self) -> str:
+        return "clickhouse"
+
     def _asking(self) -> sa.Connection:
         return self.engine.connect()
 

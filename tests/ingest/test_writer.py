@@ -16,7 +16,6 @@ from app.ingest.journal import Journal
 from app.ingest.rows import Rows
 from app.ingest.writer import Writer
 from app.settings import Settings
-from app.sql import CLICKHOUSE
 from app.tables import applied_batch, event, revenue
 from tests.stores import event_store
 
@@ -123,11 +122,7 @@ def test_a_row_that_is_refused_alone_holds_nothing_up_either(settings: Settings,
 
 def test_a_store_that_is_down_loses_nothing(settings: Settings, events: EventStore) -> None:
     journal = open_journal(settings)
-    rename = (
-        "RENAME TABLE {} TO {}" if events.engine.dialect.name == CLICKHOUSE else "ALTER TABLE {} RENAME TO {}"
-    )
-    with events.engine.begin() as connection:
-        connection.execute(sa.text(rename.format("event", "event_away")))
+    rename(events, "event", "event_away")
     writer = Writer(journal, events)
     journal.append(rows("a")).result(5)
     deadline = time.monotonic() + 10
@@ -135,8 +130,7 @@ def test_a_store_that_is_down_loses_nothing(settings: Settings, events: EventSto
         time.sleep(0.01)
     assert "event store refuses events" in writer.problem
     writer.catch_up()  # does not wait for a store that is known to be down
-    with events.engine.begin() as connection:
-        connection.execute(sa.text(rename.format("event_away", "event")))
+    rename(events, "event_away", "event")
     while writer.problem and time.monotonic() < deadline:
         time.sleep(0.01)
     assert stored(events) == ["a"]
