@@ -6,6 +6,7 @@ A few hundred inputs of each kind; `make fuzz` runs a hundred thousand with a se
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,16 +16,14 @@ from tests.fuzz.run import KINDS, Kind
 from tests.fuzz.wire import Request, Response
 
 # In all, on each store; what hits become differs between them, most of the rest does not.
-INPUTS = {"duckdb": 1200, "postgresql": 600}
+INPUTS = {"duckdb": 1200, "postgresql": 600, "clickhouse": 600}
 SEED = 1
 
 
 @pytest.fixture(scope="module")
-def fuzzed(
-    store: str, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Instance]:
-    fresh: Callable[[], str] = request.getfixturevalue("postgres") if store == "postgresql" else str
-    with instance(tmp_path_factory.mktemp("fuzz"), fresh()) as one:
+def fuzzed(address: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    directory = tmp_path_factory.mktemp("fuzz")
+    with instance(directory, address(directory / "data")) as one:
         yield one
         run.check(one)
 
