@@ -43,6 +43,10 @@ _LONGEST_TURN_MS = 30_000
 _WRITING = 7_244_311
 _TIDYING = 7_244_312
 _REMOVING = 7_244_313
+# What is stored is told there.
+_CHANNEL = "dashi_stored"
+# Milliseconds that a process may do nothing in its turn before PostgreSQL ends the turn: it is stopped, or cut off.
+_LONGEST_SILENCE_MS = 60_000
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
 
@@ -59,7 +63,10 @@ def _take_turn(connection: sa.Connection) -> None:
     OperationalError if it takes too long: a process that hangs in its turn is to be heard of.
     """
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONGEST_TURN_MS}")
+        connection.exec_driver_sql(
+            f"SET LOCAL lock_timeout = {_LONGEST_TURN_MS};"
+            f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_SILENCE_MS}"
+        )
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITING)))
 
 
@@ -247,7 +254,7 @@ class EventStore:
             # Once the store has taken the rows, and before they are there for good: a write that is done cannot fail.
             told = stored(rows.get(event.name)) if self._heard or not self.embedded else []
             if not self.embedded:
-                notify(connection, told)
+                notify(connection, _CHANNEL, [one.written() for one in told])
         if self._heard and told:
             self._heard(told)
         return batch
@@ -268,7 +275,7 @@ class EventStore:
         told = [Stored(website_id)]
         if not self.embedded:
             with self._gate.passed(), self.engine.begin() as connection:
-                notify(connection, told)
+                notify(connection, _CHANNEL, [one.written() for one in told])
         if self._heard:
             self._heard(told)
 
@@ -281,7 +288,13 @@ class EventStore:
         if self.embedded:
             self._heard = heard  # what this process does not store, nobody does
         else:
-            self._listener = Listener(self.engine, heard, lost)
+            self._listener = Listener(
+                self.engine,
+                "The event store",
+                _CHANNEL,
+                lambda texts: heard([Stored.read(text) for text in texts]),
+                lost,
+            )
 
     def unfollow(self) -> None:
         self._heard = None

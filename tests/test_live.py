@@ -318,7 +318,7 @@ def test_while_many_send_every_event_is_told_once(
 def listeners(server: Server) -> list[int]:
     """Process ids of the connections that listen, at PostgreSQL."""
     query = sa.text(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dashi listening'"
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dashi stored'"
     )
     with server.runtime.events.engine.connect() as connection:
         return [pid for (pid,) in connection.execute(query)]
