@@ -27,7 +27,7 @@ Key = tuple[str, str]
 _MOST: Final = 50_000
 # Any constant number but those of `app.db`, `app.peers` and the migrations.
 _TRYING: Final = 7_244_317
-# Milliseconds that others are waited for, each of which takes a few.
+# Milliseconds that others are waited for, each of which takes a few; as long one that hangs may keep them waiting.
 _PATIENCE_MS: Final = 5_000
 # Seconds between two times that what is over is removed.
 _CLEARED: Final = 600.0
@@ -116,8 +116,12 @@ class SharedTries:
 
     def _begin(self, session: Session) -> float:
         """Wait for the turn of this process; the time."""
-        # A try that is forgotten when PostgreSQL crashes was one of very few: nothing is waited for on its disk.
-        settings = {"lock_timeout": f"{_PATIENCE_MS}", "synchronous_commit": "off"}
+        settings = {
+            "lock_timeout": str(_PATIENCE_MS),
+            "idle_in_transaction_session_timeout": str(_PATIENCE_MS),
+            # A try that is forgotten when PostgreSQL crashes was one of very few: its disk is not waited for.
+            "synchronous_commit": "off",
+        }
         session.execute(sa.select(*(sa.func.set_config(*setting, True) for setting in settings.items())))
         session.execute(sa.select(sa.func.pg_advisory_xact_lock(_TRYING)))
         # Not now(), which is the time at which the turn was asked for.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.faults.conftest import OwnPostgres
 from tests.faults.load import Site, readiness, told_plainly, until, wait_until_ready
-from tests.process import Process, environment, serving
+from tests.process import Process, environment, serving, started
 from tests.server import free_port
 
 
@@ -26,9 +26,11 @@ def test_a_lost_server_s_hits_count_once_when_its_disk_is_served_again(
 ) -> None:
     lost_disk = environment(tmp_path / "a", own_postgres.url)
     with (
-        serving(lost_disk, tmp_path / "a.log") as one,
-        serving(environment(tmp_path / "b", own_postgres.url), tmp_path / "b.log") as other,
+        started(lost_disk, tmp_path / "a.log") as one,
+        started(environment(tmp_path / "b", own_postgres.url), tmp_path / "b.log") as other,
     ):
+        for process in (one, other):
+            process.wait_until_ready()
         site = Site(one)
         with (
             site.load(one, "a", pause=0.02) as of_one,
@@ -57,7 +59,6 @@ def test_a_lost_server_s_hits_count_once_when_its_disk_is_served_again(
             settled(again)
             site.note(of_one)
             site.judge(other)
-            site.judge(again)
         assert waiting(tmp_path / "a") == 0
         for process in (one, other):
             told_plainly(process)
