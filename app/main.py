@@ -123,7 +123,7 @@ def check_start(settings: Settings) -> str | None:
     """Raise where serving would: a server's own failure would be a trace. As `open_runtime` for the password."""
     runtime, password = open_runtime(settings)
     try:
-        peers.check_secret(runtime)
+        peers.check(runtime)
     finally:
         runtime.close()
     own, left_over = _journals(settings)

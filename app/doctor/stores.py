@@ -147,12 +147,12 @@ def processes(settings: Settings) -> Iterator[Finding]:
     if others:
         yield problem(
             "processes",
-            f"{others} run over these accounts with another secret: logins at one are none at the other, and visitors are "
+            f"{others} share these accounts with another secret: logins at one are none at the other, and each visitor is "
             "two.",
             "Give all of them the same APP_SECRET.",
         )
     else:
-        yield ok("processes", f"{alike} run over these accounts, with this secret.")
+        yield ok("processes", f"Running over these accounts, all with this secret: {alike}.")
 
 
 def journals(settings: Settings, running: Running | None, held: int | None) -> Iterator[Finding]:

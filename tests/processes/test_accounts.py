@@ -191,13 +191,24 @@ def test_a_server_with_another_secret_is_refused(two: Two, tmp_path: Path) -> No
     assert check_start(two.settings(tmp_path)) is None
 
 
+def test_a_server_with_events_of_its_own_is_refused(two: Two, tmp_path: Path) -> None:
+    """It would count its own alone, and remove from them what is reset elsewhere."""
+    alone = two.settings(tmp_path, events_url=f"duckdb:///{tmp_path}/events.duckdb")
+    for start in (check_start, open_services):
+        with pytest.raises(
+            Invalid, match="is running with other events: DuckDB belongs to one process"
+        ) as refused:
+            start(alone)
+        assert refused.value.field == "EVENTS_URL"
+
+
 def test_the_doctor_says_how_many_there_are_and_whose_secret_is_another(two: Two, tmp_path: Path) -> None:
     [found] = stores.processes(two.settings(tmp_path))
     assert (found.name, found.level.value) == ("processes", "ok")
-    assert found.text == "2 run over these accounts, with this secret."
+    assert found.text == "Running over these accounts, all with this secret: 2."
     [found] = stores.processes(two.settings(tmp_path, app_secret=SecretStr("another one")))
     assert (found.level.value, found.text) == (
         "problem",
-        "2 run over these accounts with another secret: logins at one are none at the other, and visitors are two.",
+        "2 share these accounts with another secret: logins at one are none at the other, and each visitor is two.",
     )
     assert list(stores.processes(two.settings(tmp_path, database_url=""))) == []
