@@ -7,8 +7,10 @@ heard.
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable, Sequence
+from selectors import EVENT_READ, DefaultSelector
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -20,8 +22,7 @@ from app.outage import outage
 
 log = logging.getLogger("dashi.listen")
 
-# Seconds after which the thread looks whether it is to stop, and seconds of silence after which the line is tried.
-_LOOK: Final = 0.5
+# Seconds of silence after which the line is tried.
 _SILENCE: Final = 20.0
 _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 # Without these a machine that no longer answers is waited for as long as the system sees fit: a quarter of an hour.
@@ -85,12 +86,16 @@ class Listener:
             self._connection = self._open()
         except self._engine.dialect.loaded_dbapi.Error as error:
             raise Unavailable(f"{store} does not answer") from error
+        self._woken, self._waking = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="listen", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         self._stopping.set()
+        self._waking.send(b"!")
         self._thread.join(5)
+        for end in (self._waking, self._woken):
+            end.close()
 
     def _open(self) -> Any:
         """A connection of its own, of psycopg's, which does not count among the engine's."""
@@ -130,16 +135,15 @@ class Listener:
         self._hang_up()
 
     def _listen(self) -> None:
-        silent = 0.0
-        while not self._stopping.is_set():
-            told = [one.payload for one in self._connection.notifies(timeout=_LOOK, stop_after=1)]
-            if told:
-                self._heard(told)
-            silent = 0.0 if told else silent + _LOOK
-            if silent >= _SILENCE:
-                # A line that is cut without a word is found out by using it.
-                self._connection.execute("SELECT 1")
-                silent = 0.0
+        with DefaultSelector() as waiting:
+            for source in (self._connection, self._woken):
+                waiting.register(source, EVENT_READ)
+            while not self._stopping.is_set():
+                if told := [one.payload for one in self._connection.notifies(timeout=0)]:
+                    self._heard(told)
+                elif not waiting.select(_SILENCE):
+                    # A line that is cut without a word is found out by using it.
+                    self._connection.execute("SELECT 1")
 
     def _hang_up(self) -> None:
         connection, self._connection = self._connection, None
