@@ -27,7 +27,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.db import EventStore
 from app.errors import Conflict, Unavailable
-from app.listen import notify
+from app.listen import announce
 from app.models import ApiKey, Share, User, utc_now
 from app.outage import outage
 from app.priority import step_back
@@ -112,12 +112,12 @@ class Ctx:
 
     def website_changed(self, website_id: UUID) -> None:
         """Once this is committed, have all processes forget what they remember of a website."""
-        notify(self.db.connection(), CHANGES, [str(website_id)])
+        announce(self.db.connection(), CHANGES, [str(website_id)])
         self.after_commit.append(lambda: self.runtime.website_changed(website_id))
 
     def keys_changed(self) -> None:
         """Once this is committed, have all processes forget what API keys may do."""
-        notify(self.db.connection(), CHANGES, [KEYS])
+        announce(self.db.connection(), CHANGES, [KEYS])
         self.after_commit.append(self.runtime.keys_changed)
 
     @cached_property

@@ -19,9 +19,11 @@ from sqlalchemy.engine import Engine
 
 from app.errors import Unavailable
 from app.outage import outage
+from app.stored import Stored
 
 log = logging.getLogger("dashi.listen")
 
+_STORED: Final = "dashi_stored"
 # Seconds of silence after which the line is tried.
 _SILENCE: Final = 20.0
 _RETRY: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -51,14 +53,19 @@ def be_missed(connection: Any, _record: Any = None) -> None:
         connection.commit()
 
 
-def notify(connection: sa.Connection, channel: str, told: Sequence[str]) -> None:
+def announce(connection: sa.Connection, channel: str, told: Sequence[str]) -> None:
     """Tell it to all who listen once this transaction is committed. Where accounts are a file there is nobody to tell."""
     if told and connection.dialect.name == "postgresql":
         payloads = sa.literal(list(told), postgresql.ARRAY(sa.Text))
         connection.execute(sa.select(sa.func.pg_notify(channel, sa.func.unnest(payloads))))
 
 
-class Listener:
+def notify(connection: sa.Connection, told: Sequence[Stored]) -> None:
+    """Tell what this transaction stores, as `announce` does."""
+    announce(connection, _STORED, [one.written() for one in told])
+
+
+class Line:
     """One connection and one thread that hear what all processes tell on a channel.
 
     `heard` is called with it; `lost` after the connection had to be made again, when something may not have been heard.
@@ -149,3 +156,18 @@ class Listener:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+class Listener(Line):
+    """Hears what all processes store; otherwise as `Line`."""
+
+    def __init__(
+        self, engine: Engine, heard: Callable[[Sequence[Stored]], None], lost: Callable[[], None]
+    ) -> None:
+        super().__init__(
+            engine,
+            "The event store",
+            _STORED,
+            lambda told: heard([Stored.read(text) for text in told]),
+            lost,
+        )

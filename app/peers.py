@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from app.context import CHANGES, KEYS, Runtime
 from app.errors import Invalid
-from app.listen import Listener
+from app.listen import Line
 from app.security import Keys, digest
 
 # Any constant numbers but those of `app.db`, `app.tries` and the migrations. Of two locks that every process holds as long as
@@ -41,7 +41,7 @@ class Peers:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._listener: Listener | None = None
+        self._line: Line | None = None
         engine = _shared(runtime)
         if engine is None:
             return
@@ -51,13 +51,13 @@ class Peers:
             _check(connection, runtime)
             held = ((_SECRET, _of_secret(runtime.keys)), (_EVENTS, _of_events(runtime)))
             present = ", ".join(f"pg_advisory_lock_shared({lock}, {number})" for lock, number in held)
-            self._listener = Listener(
+            self._line = Line(
                 engine, "The accounts store", CHANGES, self._heard, runtime.in_doubt, f"SELECT {present}"
             )
 
     def close(self) -> None:
-        if self._listener:
-            self._listener.close()
+        if self._line:
+            self._line.close()
 
     def _heard(self, changes: Sequence[str]) -> None:
         for change in changes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,14 +20,14 @@ from app.settings import Settings
 from tests import populate as sending
 from tests.server import PASSWORD, SECRET, Server, running
 
-STORES = ("duckdb", "postgresql")
+STORES = ("duckdb", "postgresql", "clickhouse")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store",
-        choices=(*STORES, "both"),
-        default="both",
+        choices=(*STORES, "all"),
+        default="all",
         help="The stores to run the store-dependent tests on.",
     )
 
@@ -34,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--store")
-        metafunc.parametrize("store", STORES if chosen == "both" else (chosen,), scope="session")
+        metafunc.parametrize("store", STORES if chosen == "all" else (chosen,), scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +56,19 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
     server.cleanup()
 
 
+# Each insert is waited for until it is on the disk, a dozen files for each month that it has events of.
+_IN_MEMORY = Path("/dev/shm")
+_ENOUGH = 1 << 30
+
+
+@pytest.fixture(scope="session")
+def clickhouse() -> Iterator[Callable[[], str]]:
+    """Makes up a fresh database of ClickHouse's engine in this test process, of which there can be one: its URL."""
+    in_memory = _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free > _ENOUGH
+    with tempfile.TemporaryDirectory(dir=_IN_MEMORY if in_memory else None, prefix="dashi-") as directory:
+        yield lambda: f"clickhousedb:///dashi_{uuid4().hex}?interface=chdb&path={directory}"
+
+
 @pytest.fixture(scope="session")
 def make_settings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -63,10 +77,10 @@ def make_settings(
 
     def make(store: str, **changes: Any) -> Settings:
         data_dir: Path = tmp_path_factory.mktemp(store)
-        database_url = request.getfixturevalue("postgres")() if store == "postgresql" else ""
         given: dict[str, Any] = {
             "data_dir": data_dir,
-            "database_url": database_url,
+            "database_url": request.getfixturevalue("postgres")() if store == "postgresql" else "",
+            "events_url": request.getfixturevalue("clickhouse")() if store == "clickhouse" else "",
             "app_secret": SecretStr(SECRET),
             "admin_password": SecretStr(PASSWORD),
             "duckdb_memory_limit": "1GB",
