@@ -140,7 +140,11 @@ def check_start(settings: Settings) -> str | None:
 def open_services(settings: Settings) -> Services:
     """A runtime that collects. Raises as `open_runtime`."""
     runtime, _ = open_runtime(settings)
-    meeting = Peers(runtime)
+    try:
+        meeting = Peers(runtime)
+    except AppError:
+        runtime.close()
+        raise
     metrics = Metrics(Forwarded(runtime.proxies, settings.client_ip_header))
     runtime.logged_in = lambda outcome: metrics.logins.labels(outcome).inc()
     runtime.events.observed = metrics.statement_seconds.observe
