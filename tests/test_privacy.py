@@ -132,6 +132,8 @@ def test_no_address_is_stored_or_logged(
         assert found_in(httpx.get(f"{process.url}/metrics").content) == []
         process.kill()
     searched = list(files(settings.data_dir))
+    for file in [*searched, log]:
+        assert found_in(file.read_bytes()) == [], file
     names = {file.name for file in searched}
     assert {"journal-1.sqlite", "journal-1.sqlite-wal"} <= names
     if store == "duckdb":
@@ -147,9 +149,6 @@ def test_no_address_is_stored_or_logged(
         )
         assert b"created_at" in done.stdout
         assert found_in(done.stdout) == []
-    for file in [*searched, log]:
-        assert found_in(file.read_bytes()) == [], file
-
 
 def test_the_search_would_find_one(store: str, make_settings: Callable[..., Settings]) -> None:
     """What a visitor types is stored as it is: an address in a page's title is found in files and tables."""

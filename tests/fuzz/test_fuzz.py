@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.fuzz import run
+from tests.fuzz import judging, run
 from tests.fuzz.instance import Instance, instance
 from tests.fuzz.run import KINDS, Kind
+from tests.fuzz.wire import Request, Response
 
 # In all, on each store; what hits become differs between them, most of the rest does not.
 INPUTS = {"duckdb": 1200, "postgresql": 600}
@@ -36,3 +37,12 @@ def test_whatever_is_sent(fuzzed: Instance, store: str, kind: Kind) -> None:
     assert len(told) >= inputs
     # It is no fuzzing if nothing gets past the first check.
     assert fitted > 0
+
+
+def test_an_event_of_a_stream_ends_with_a_line_feed_alone() -> None:
+    """What a client that splits lines elsewhere sees is half an answer."""
+    error = '{"errors":[{"message":"a\u2028b\x85c","extensions":{"code":"invalid","status":400}}]}'
+    sent = f"event: next\ndata: {error}\n\n".encode()
+    response = Response(200, {"content-type": "text/event-stream; charset=utf-8"}, sent)
+    [told] = judging.graphql(Request(b"POST", b"/graphql"), response)["errors"]
+    assert told["message"] == "a\u2028b\x85c"
