@@ -50,6 +50,7 @@ _INSERTING: Final = {
     "max_execution_time": 0,
     "max_insert_threads": 1,
 }
+_LONGEST_WRITE_MS: Final = 300_000
 _WITHOUT_LIMIT: Final = {"max_execution_time": 0}
 # The twin of a table that takes a row and keeps nothing.
 PROBE: Final = "try_{}"
@@ -109,6 +110,8 @@ class ClickHouseStore(EventStore):
             else:
                 with self._accounts_gate.passed():
                     connection = held.enter_context(self._accounts.begin())
+                    # Nothing is heard of it while ClickHouse works; longer than this, the process hangs or is gone.
+                    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_WRITE_MS}")
                     take_turn(connection)
             yield connection
 
