@@ -111,7 +111,9 @@ class ClickHouseStore(EventStore):
                 with self._accounts_gate.passed():
                     connection = held.enter_context(self._accounts.begin())
                     # Nothing is heard of it while ClickHouse works; longer than this, the process hangs or is gone.
-                    connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_WRITE_MS}")
+                    connection.exec_driver_sql(
+                        f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_WRITE_MS}"
+                    )
                     take_turn(connection)
             yield connection
 

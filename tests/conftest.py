@@ -40,10 +40,11 @@ OF_ACCOUNTS = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store",
-        choices=(*STORES, "all"),
+        choices=(*STORES, "shards", "all"),
         default="all",
         help="The stores to run the store-dependent tests on. "
-        "All: on ClickHouse without those that are about accounts.",
+        "All: on ClickHouse without those that are about accounts. Shards: ClickHouse's tables on two shards, for tests "
+        "of what is asked.",
     )
 
 
@@ -87,6 +88,14 @@ def clickhouse() -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Two shards of ClickHouse, and the URL of what lies over them."""
+    from tests.shards import two_shards
+
+    return lambda: two_shards(tmp_path_factory.mktemp("shards"))
+
+
+@pytest.fixture(scope="session")
 def make_settings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Settings]:
@@ -97,7 +106,7 @@ def make_settings(
         given: dict[str, Any] = {
             "data_dir": data_dir,
             "database_url": request.getfixturevalue("postgres")() if store == "postgresql" else "",
-            "events_url": request.getfixturevalue("clickhouse")() if store == "clickhouse" else "",
+            "events_url": request.getfixturevalue(store)() if store in ("clickhouse", "shards") else "",
             "app_secret": SecretStr(SECRET),
             "admin_password": SecretStr(PASSWORD),
             "duckdb_memory_limit": "1GB",
