@@ -202,6 +202,14 @@ class EventStore:
             yield connection.execute(sa.select(_LAST_WRITE)).scalar_one()
 
     @contextmanager
+    def left_alone(self) -> Iterator[None]:
+        """No process writes within the block, however long it takes. Those that want to wait, and say so after a while."""
+        with self.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+            yield
+
+    @contextmanager
     def tidying(self) -> Iterator[bool]:
         """Whether no other process is tidying. If so, none begins to within the block."""
         with self._alone(_TIDYING) as alone:
@@ -225,11 +233,20 @@ class EventStore:
             # What is done in the block has errors of its own.
             yield alone
 
-    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
+    def apply(
+        self,
+        journal_id: UUID,
+        batch: int,
+        rows: Mapping[str, str],
+        after: int | None = None,
+        *,
+        telling: bool = True,
+    ) -> int:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write.
 
         Answers the mark. If it was not `after`, nothing is inserted: whoever is cut off while a transaction ends does
-        not learn whether it did, and asking before its turn would be too early to know.
+        not learn whether it did, and asking before its turn would be too early to know. Unless `telling`, those who
+        follow do not hear of it.
         """
         with self.writing() as connection:
             if after is not None and (there := _mark_of(connection, journal_id)) != after:
@@ -245,7 +262,8 @@ class EventStore:
             if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
                 connection.execute(applied_batch.insert().values(journal_id=journal_id, **mark))
             # Once the store has taken the rows, and before they are there for good: a write that is done cannot fail.
-            told = stored(rows.get(event.name)) if self._heard or not self.embedded else []
+            heard_of = telling and (self._heard or not self.embedded)
+            told = stored(rows.get(event.name)) if heard_of else []
             if not self.embedded:
                 notify(connection, told)
         if self._heard and told:
