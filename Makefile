@@ -23,7 +23,7 @@ run: $(VENV)/.run ## Start the server on 127.0.0.1:3000, its data under ./data
 demo: $(VENV)/.run ## Fill three sites with a year of traffic, then serve them
 	@exec $(BIN)/dashi demo $(ARGS)
 
-test: $(VENV)/.test ## Run the tests on both stores (one: ARGS='--store duckdb')
+test: $(VENV)/.test ## Run the tests on all stores (one: ARGS='--store duckdb')
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
 
 faults: $(VENV)/.test ## Kill, stop, fill and damage it for longer, about half an hour (root, faketime)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from enum import Enum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,7 +23,7 @@ from app.folding import fold_json
 from app.gate import Gate
 from app.listen import Listener, notify
 from app.outage import outage
-from app.sql import insert_json
+from app.sql import CLICKHOUSE, insert_json
 from app.stored import Stored, stored
 from app.tables import DATA_TABLES, applied_batch, event, metadata
 from app.watchdog import WATCHDOG
@@ -39,20 +40,26 @@ _COPYING = "The events are being backed up: try again when that is done"
 _BUSY = "The event store is busy with long questions: try again in a moment"
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 _LONGEST_TURN_MS = 30_000
-# Any constant number but that of the migrations.
-_WRITING = 7_244_311
-_TIDYING = 7_244_312
-_REMOVING = 7_244_313
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
+
+
+class Lock(Enum):
+    """What one process does at a time, by the number of PostgreSQL's lock: any constant but that of the migrations."""
+
+    WRITING = 7_244_311
+    TIDYING = 7_244_312
+    REMOVING = 7_244_313
 
 
 def without_limit(connection: sa.Connection) -> None:
     """Let the statements of this transaction take as long as they need."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    elif connection.dialect.name == CLICKHOUSE:
+        connection.execution_options(settings={"max_execution_time": 0})
 
 
-def _take_turn(connection: sa.Connection) -> None:
+def take_turn(connection: sa.Connection) -> None:
     """Wait until no other process is writing; it waits for this transaction then.
 
     Otherwise one could number its rows below those of a write that is committed, and be committed after it. Raises
@@ -60,16 +67,39 @@ def _take_turn(connection: sa.Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONGEST_TURN_MS}")
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITING)))
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(Lock.WRITING.value)))
 
 
-def _mark_of(connection: sa.Connection, journal_id: UUID) -> int:
+def mark_of(connection: sa.Connection, journal_id: UUID) -> int:
+    """Number of the last batch of a journal that is stored, 0 if none."""
     last = sa.select(sa.func.max(applied_batch.c.batch)).where(applied_batch.c.journal_id == journal_id)
     return connection.execute(last).scalar() or 0
 
 
+# The partition that a website's rows go to, as PostgreSQL hashes the id; the table itself if it has none.
+_PARTITION: Final = sa.text(
+    """
+    SELECT coalesce(
+        (SELECT part.oid::regclass::text
+         FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
+         WHERE inhparent = CAST(:table AS regclass) AND satisfies_hash_partition(
+            inhparent,
+            substring(pg_get_expr(part.relpartbound, part.oid) FROM 'modulus ([0-9]+)')::int,
+            substring(pg_get_expr(part.relpartbound, part.oid) FROM 'remainder ([0-9]+)')::int,
+            CAST(:website_id AS uuid))),
+        CAST(:table AS text))
+    """
+)
+
+
 class EventStore:
-    """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them."""
+    """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them.
+
+    `in_one`: a write is there as a whole or not at all. Otherwise it may be there in part after it failed, and is made good
+    by the same rows, of the same batches, once more. `piece` is how many rows one transaction removes, None: all of them.
+    """
+
+    in_one = True
 
     def __init__(self, engine: Engine, statement_timeout: float = DEFAULT_TIMEOUT) -> None:
         self.engine = engine
@@ -84,6 +114,8 @@ class EventStore:
         self._writing = threading.Lock()
         # Held by what needs or makes a file that is whole: no checkpoint while it is copied.
         self._whole = threading.Lock()
+        # About a fifth of a second: DuckDB marks rows, PostgreSQL writes each.
+        self.piece: int | None = 491_520 if self.embedded else 20_000
         self._gate = Gate("The event store")
         self._heard: Callable[[Sequence[Stored]], None] | None = None
         self._listener: Listener | None = None
@@ -163,7 +195,7 @@ class EventStore:
     def applied(self, journal_id: UUID) -> int:
         """Number of the last batch of this journal that is in the store, 0 if none."""
         with self.connected() as connection:
-            return _mark_of(connection, journal_id)
+            return mark_of(connection, journal_id)
 
     def last_write(self) -> int:
         """The number of the last write. It is in the store with all before it, and whatever comes is numbered above."""
@@ -175,7 +207,7 @@ class EventStore:
         """One transaction that writes, in this process's turn and among all processes. Whoever waits for it waits."""
         with self._writing, self._gate.passed(), self.engine.begin() as connection:
             without_limit(connection)
-            _take_turn(connection)
+            take_turn(connection)
             yield connection
 
     @contextmanager
@@ -212,24 +244,24 @@ class EventStore:
     @contextmanager
     def tidying(self) -> Iterator[bool]:
         """Whether no other process is tidying. If so, none begins to within the block."""
-        with self._alone(_TIDYING) as alone:
+        with self._alone(Lock.TIDYING) as alone:
             yield alone
 
     @contextmanager
     def removing(self) -> Iterator[bool]:
         """The same for removing what is no longer wanted."""
-        with self._alone(_REMOVING) as alone:
+        with self._alone(Lock.REMOVING) as alone:
             yield alone
 
     @contextmanager
-    def _alone(self, lock: int) -> Iterator[bool]:
+    def _alone(self, lock: Lock) -> Iterator[bool]:
         if self.embedded:
             yield True
             return
         with ExitStack() as held:
             with self._gate.passed():
                 connection = held.enter_context(self.engine.connect())
-                alone = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock))))
+                alone = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock.value))))
             # What is done in the block has errors of its own.
             yield alone
 
@@ -249,7 +281,7 @@ class EventStore:
         follow do not hear of it.
         """
         with self.writing() as connection:
-            if after is not None and (there := _mark_of(connection, journal_id)) != after:
+            if after is not None and (there := mark_of(connection, journal_id)) != after:
                 return there
             number = connection.execute(sa.select(_LAST_WRITE)).scalar_one() + 1
             for table in DATA_TABLES:
@@ -269,6 +301,23 @@ class EventStore:
         if self._heard and told:
             self._heard(told)
         return batch
+
+    def delete(
+        self, connection: sa.Connection, table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]
+    ) -> int:
+        """Delete rows, in a transaction of `writing`: how many they were."""
+        return connection.execute(table.delete().where(*conditions)).rowcount
+
+    def make_room(self, table: sa.Table, website_id: UUID) -> None:
+        """Let PostgreSQL use the space again that a website's deleted rows took, and the disk if a partition is empty."""
+        with self._gate.passed(), self._asking() as connection:
+            name = connection.scalar(_PARTITION, {"table": table.name, "website_id": website_id})
+            connection.exec_driver_sql("SET statement_timeout = 0")
+            try:
+                # Space is not given back where that would make others wait.
+                connection.exec_driver_sql(f"VACUUM (ANALYZE) {name}")
+            finally:
+                connection.exec_driver_sql("RESET statement_timeout")
 
     def accepts(self, table: str, row: str) -> bool:
         """Whether the store would take this one row (JSON object); nothing is kept. Raises Unavailable if it is down."""

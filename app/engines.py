@@ -15,12 +15,13 @@ from sqlalchemy import event as sa_event
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.errors import Unavailable
+from app.errors import Invalid, Unavailable
 from app.files import free_name
 from app.listen import PATIENCE
 from app.outage import invalidated, no_room
 from app.priority import step_back
 from app.settings import Settings
+from app.sql import CLICKHOUSE
 from app.work import WORK
 
 log = logging.getLogger("dashi.db")
@@ -119,6 +120,8 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
     Raises Unavailable when another process holds the DuckDB file.
     """
     url = make_url(settings.event_store_url)
+    if url.get_backend_name() == CLICKHOUSE:
+        return _clickhouse_engine(settings, url)
     if url.get_backend_name() != "duckdb":
         size = settings.read_threads + 2
         engine = sa.create_engine(
@@ -137,6 +140,17 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
     if opened:
         open_duckdb(engine)
     return engine
+
+
+def _clickhouse_engine(settings: Settings, url: sa.URL) -> Engine:
+    try:
+        from app.clickhouse import clickhouse_engine
+    except ModuleNotFoundError as error:
+        raise Invalid(
+            "ClickHouse needs what is not installed: pip install 'dashi-analytics[clickhouse]'",
+            field="EVENTS_URL",
+        ) from error
+    return clickhouse_engine(settings, url)
 
 
 def open_duckdb(engine: Engine) -> None:

@@ -21,8 +21,6 @@ from sqlalchemy.sql.expression import ColumnElement
 from app.db import EventStore, without_limit
 from app.tables import WEBSITE_TABLES, visit_part
 
-# Rows that one transaction removes: about a fifth of a second. DuckDB marks rows, PostgreSQL writes each.
-_PIECE: Final = {"duckdb": 491_520, "postgresql": 20_000}
 # What is removed while a request waits for it, in one transaction.
 _AT_ONCE: Final = 20_000
 # A transaction rests as long as it took, so that others have their turn.
@@ -72,7 +70,7 @@ def remove_few(store: EventStore, target: Target) -> int | None:
     if count(store, target, _AT_ONCE + 1) > _AT_ONCE:
         return None
     with store.writing() as connection:
-        removed = sum(_delete(connection, table, target.of(table)) for table in WEBSITE_TABLES)
+        removed = sum(store.delete(connection, table, target.of(table)) for table in WEBSITE_TABLES)
     if removed:
         store.checkpoint()
     return removed
@@ -86,10 +84,10 @@ def remove(store: EventStore, target: Target, piece: int | None = None) -> Itera
     """
     removed = 0
     for table in WEBSITE_TABLES:
-        for conditions in _pieces(store, table, target, piece or _PIECE[store.engine.dialect.name]):
+        for conditions in _pieces(store, table, target, piece or store.piece):
             began = time.monotonic()
             with store.writing() as connection:
-                rows = _delete(connection, table, conditions)
+                rows = store.delete(connection, table, conditions)
             removed += rows
             yield rows
             time.sleep(min(_LONGEST_REST, _REST * (time.monotonic() - began)))
@@ -101,7 +99,7 @@ def remove_sessions(store: EventStore, website_id: UUID, session_ids: Collection
     """Remove everything of some sessions in one transaction: the number of rows of each table by its name."""
     with store.writing() as connection:
         removed = {
-            table.name: _delete(
+            table.name: store.delete(
                 connection,
                 table,
                 [table.c.website_id == website_id, table.c.session_id.in_(list(session_ids))],
@@ -113,57 +111,25 @@ def remove_sessions(store: EventStore, website_id: UUID, session_ids: Collection
 
 
 def make_room(store: EventStore, website_id: UUID) -> None:
-    """Let PostgreSQL use the space again that a website's removed rows took; DuckDB does so by itself, at a checkpoint.
-
-    Partitions that hold nothing of any website any more give it back to the disk.
-    """
-    if store.embedded:
-        return
-    for table in WEBSITE_TABLES:
-        with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            name = connection.scalar(_PARTITION, {"table": table.name, "website_id": website_id})
-            connection.exec_driver_sql("SET statement_timeout = 0")
-            try:
-                # Space is not given back where that would make others wait.
-                connection.exec_driver_sql(f"VACUUM (ANALYZE) {name}")
-            finally:
-                connection.exec_driver_sql("RESET statement_timeout")
-
-
-# The partition that a website's rows go to, as PostgreSQL hashes the id; the table itself if it has none.
-_PARTITION: Final = sa.text(
-    """
-    SELECT coalesce(
-        (SELECT part.oid::regclass::text
-         FROM pg_inherits JOIN pg_class AS part ON part.oid = inhrelid
-         WHERE inhparent = CAST(:table AS regclass) AND satisfies_hash_partition(
-            inhparent,
-            substring(pg_get_expr(part.relpartbound, part.oid) FROM 'modulus ([0-9]+)')::int,
-            substring(pg_get_expr(part.relpartbound, part.oid) FROM 'remainder ([0-9]+)')::int,
-            CAST(:website_id AS uuid))),
-        CAST(:table AS text))
-    """
-)
+    """Let the store use the space again that a website's removed rows took; DuckDB does so by itself, at a checkpoint."""
+    if not store.embedded:
+        for table in WEBSITE_TABLES:
+            store.make_room(table, website_id)
 
 
 def _at(table: sa.Table) -> sa.Column[Any]:
     return table.c.half_hour if table is visit_part else table.c.created_at
 
 
-def _delete(connection: sa.Connection, table: sa.Table, conditions: Conditions) -> int:
-    return connection.execute(table.delete().where(*conditions)).rowcount
-
-
-def _pieces(store: EventStore, table: sa.Table, target: Target, piece: int) -> Iterator[Conditions]:
+def _pieces(store: EventStore, table: sa.Table, target: Target, piece: int | None) -> Iterator[Conditions]:
     """Conditions that part the rows by time. Those of one instant are not parted."""
     at, conditions = _at(table), target.of(table)
     numbered = sa.select(at.label("at"), sa.func.row_number().over(order_by=at).label("number"))
     rows = numbered.where(*conditions).subquery().c
     with store.connected() as connection:
         without_limit(connection)
-        ends = connection.scalars(
-            sa.select(rows.at).where(rows.number % piece == 0).order_by(rows.number)
-        ).all()
+        numbers = sa.select(rows.at).where(rows.number % piece == 0).order_by(rows.number)
+        ends = [] if piece is None else connection.scalars(numbers).all()
         if not ends and connection.execute(sa.select(at).where(*conditions).limit(1)).first() is None:
             return
     # The newest are removed without an end: what comes meanwhile is as new.

@@ -25,7 +25,7 @@ from app import auth, gauges, logs, migrations, removals, scrape
 from app.context import SYSTEM, Ctx, Runtime
 from app.control import Control
 from app.db import EventStore
-from app.engines import accounts_engine, accounts_sessions, events_engine, events_file
+from app.engines import accounts_engine, accounts_file, accounts_sessions, events_file
 from app.errors import AppError, Invalid, Unavailable
 from app.headers import Headers, protecting
 from app.ingest.collect import Collector
@@ -39,6 +39,7 @@ from app.request_log import RequestLog
 from app.scrape import Workers
 from app.security import Keys, load_app_secret
 from app.settings import Settings
+from app.stores import event_store
 from app.tidy import Tidy
 from graphql_schema.router import mount_graphql
 from rest_compat.router import mount_rest
@@ -89,7 +90,7 @@ def _told(store: str) -> Iterator[None]:
 def open_accounts_runtime(settings: Settings) -> Runtime:
     """A runtime for what concerns accounts alone: as `open_accounts` it works beside a running server."""
     accounts = open_accounts(settings)
-    events = EventStore(events_engine(settings, opened=False), settings.statement_timeout)
+    events = event_store(settings, opened=False)
     return Runtime(settings, Keys(load_app_secret(settings)), accounts, events)
 
 
@@ -103,8 +104,13 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
             "DuckDB belongs to one process: set WORKERS=1, or EVENTS_URL to a PostgreSQL database",
             field="WORKERS",
         )
+    if settings.workers > 1 and accounts_file(settings):
+        raise Invalid(
+            "Several processes keep accounts in PostgreSQL: set WORKERS=1, or DATABASE_URL to a PostgreSQL database",
+            field="WORKERS",
+        )
     accounts = open_accounts(settings)
-    events = EventStore(events_engine(settings), settings.statement_timeout)
+    events = event_store(settings)
     with _told("The event store"):
         migrations.upgrade(events.engine, "events")
     events.checkpoint()

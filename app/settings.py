@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     statement_timeout: float = Field(
         30.0, gt=0, le=3600, description="Seconds that a question to the event store may take."
     )
+    clickhouse_cluster: str = Field(
+        "",
+        description="ClickHouse: the cluster whose shards hold the events, as `remote_servers` names it. Empty: one server.",
+    )
     duckdb_memory_limit: str = Field(
         "",
         description="DuckDB's memory, e.g. `1GB`. Empty: half the machine's or cgroup's, at most `384MiB`.",
@@ -188,6 +192,8 @@ class Settings(BaseSettings):
             address, question, query = rest.partition("?")
             kept = "&".join(part for part in query.split("&") if part and not part.startswith("schema="))
             value = f"postgresql+psycopg{separator}{address}{question if kept else ''}{kept}"
+        elif scheme == "clickhouse":
+            value = f"clickhousedb{separator}{rest}"
         try:
             if value:
                 make_url(value)

@@ -17,17 +17,48 @@ from sqlalchemy.sql.functions import FunctionElement
 F = TypeVar("F", bound=type[FunctionElement[Any]])
 
 
+CLICKHOUSE: Final = "clickhousedb"
+# ClickHouse's instants: before and after there are none.
+_FIRST: Final = dt.datetime(1900, 1, 1, tzinfo=dt.UTC)
+_LAST: Final = dt.datetime(2299, 12, 31, 23, 59, 59, 999999, tzinfo=dt.UTC)
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND: Final = dt.timedelta(microseconds=1)
+
+
 class UTC(sa.TypeDecorator[dt.datetime]):
     """A UTC instant: aware in Python, a zone-less UTC column in every store."""
 
     impl = sa.DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
-        return None if value is None else value.astimezone(dt.UTC).replace(tzinfo=None)
+    def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if dialect.name == CLICKHOUSE:
+            # As text: the driver leaves the fraction of a second out.
+            value = min(max(value, _FIRST), _LAST)
+            return value.astimezone(dt.UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+        return value.astimezone(dt.UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: dt.datetime | None, dialect: Dialect) -> dt.datetime | None:
         return None if value is None else value.replace(tzinfo=dt.UTC)
+
+    def bind_expression(self, bindvalue: sa.BindParameter[Any]) -> ColumnElement[Any]:
+        return _instant(bindvalue)
+
+
+class AnyUTC(UTC):
+    """As `UTC`, of any year: what somebody's data says. It is shown, and no more; ClickHouse holds microseconds."""
+
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.BigInteger() if dialect.name == CLICKHOUSE else sa.DateTime())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        if isinstance(value, int):
+            return _EPOCH + value * _MICROSECOND
+        return super().process_result_value(value, dialect)
 
 
 def written(**forms: str) -> Callable[[F], F]:
@@ -48,9 +79,28 @@ def _writer(form: str) -> Callable[..., str]:
     return write
 
 
+class _instant(FunctionElement[dt.datetime]):
+    """A bound instant."""
+
+    type = sa.DateTime()
+    name = "instant"
+    inherit_cache = True
+
+
+@compiles(_instant)
+def _(element: _instant, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(_instant, CLICKHOUSE)
+def _(element: _instant, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"toDateTime64({compiler.process(element.clauses, **kw)}, 6, 'UTC')"
+
+
 @written(
     postgresql="CAST(floor(extract(epoch FROM ({1} - {0}))) AS BIGINT)",
     duckdb="date_sub('second', {0}, {1})",
+    clickhousedb="intDiv(dateDiff('microsecond', {0}, {1}), 1000000)",
 )
 class whole_seconds(FunctionElement[int]):
     """Whole seconds from the first instant to the second."""
@@ -63,6 +113,7 @@ class whole_seconds(FunctionElement[int]):
 @written(
     postgresql="(strpos(lower({0}), lower({1})) > 0)",
     duckdb="contains(lower({0}), lower({1}))",
+    clickhousedb="(position(lowerUTF8({0}), lowerUTF8({1})) > 0)",
 )
 class contains(FunctionElement[bool]):
     """Case-insensitive substring test. `%` and `_` in the needle stand for themselves."""
@@ -75,6 +126,7 @@ class contains(FunctionElement[bool]):
 @written(
     postgresql="starts_with(lower({0}), lower({1}))",
     duckdb="starts_with(lower({0}), lower({1}))",
+    clickhousedb="startsWith(lowerUTF8({0}), lowerUTF8({1}))",
 )
 class begins(FunctionElement[bool]):
     """Case-insensitive test whether a text begins with another."""
@@ -87,6 +139,7 @@ class begins(FunctionElement[bool]):
 @written(
     postgresql="starts_with(reverse(lower({0})), reverse(lower({1})))",
     duckdb="suffix(lower({0}), lower({1}))",
+    clickhousedb="endsWith(lowerUTF8({0}), lowerUTF8({1}))",
 )
 class ends(FunctionElement[bool]):
     """Case-insensitive test whether a text ends with another."""
@@ -100,6 +153,7 @@ class ends(FunctionElement[bool]):
     postgresql='({0} COLLATE "C")',
     duckdb="{0}",
     sqlite="{0}",
+    clickhousedb="{0}",
 )
 class ordinal(FunctionElement[str]):
     """A text that sorts and compares by code points, whatever the database's own order of letters is."""
@@ -112,6 +166,7 @@ class ordinal(FunctionElement[str]):
 @written(
     postgresql="({0} LIKE {1})",
     duckdb="({0} LIKE {1} ESCAPE '\\')",
+    clickhousedb="({0} LIKE {1})",
 )
 class like(FunctionElement[bool]):
     """Case-sensitive LIKE. A backslash before `%`, `_` or itself takes its meaning away."""
@@ -124,6 +179,7 @@ class like(FunctionElement[bool]):
 @written(
     postgresql="({0} ~ {1})",
     duckdb="regexp_matches({0}, {1}, 's')",
+    clickhousedb="match({0}, {1})",
 )
 class fits(FunctionElement[bool]):
     """Case-sensitive regular-expression search. A pattern of both engines' common language; `.` is any character."""
@@ -136,6 +192,7 @@ class fits(FunctionElement[bool]):
 @written(
     postgresql="({0} ~* {1})",
     duckdb="regexp_matches({0}, {1}, 'is')",
+    clickhousedb="match({0}, concat('(?i)', {1}))",
 )
 class matches(FunctionElement[bool]):
     """Case-insensitive regular-expression search. As for `fits`, `.` is any character, line ends included."""
@@ -148,6 +205,7 @@ class matches(FunctionElement[bool]):
 @written(
     postgresql="(SELECT string_agg(found[1], '&') FROM regexp_matches({0}, {1}, 'g') AS found)",
     duckdb="array_to_string(regexp_extract_all({0}, {1}, 1), '&')",
+    clickhousedb="arrayStringConcat(extractAll({0}, {1}), '&')",
 )
 class extracted(FunctionElement[str]):
     """What the one group of a case-sensitive regular expression finds in a text, all of it in order, joined by `&`."""
@@ -160,6 +218,7 @@ class extracted(FunctionElement[str]):
 @written(
     postgresql="({0} + ({1}) * INTERVAL '1 second')",
     duckdb="({0} + ({1}) * INTERVAL '1 second')",
+    clickhousedb="addSeconds({0}, {1})",
 )
 class shifted(FunctionElement[dt.datetime]):
     """An instant moved by a whole number of seconds, as a zone-less wall-clock time."""
@@ -172,6 +231,7 @@ class shifted(FunctionElement[dt.datetime]):
 @written(
     postgresql="CAST(date_trunc({0}, {1}) AS TIMESTAMP)",
     duckdb="CAST(date_trunc({0}, {1}) AS TIMESTAMP)",
+    clickhousedb="toDateTime64(date_trunc({0}, {1}), 6, 'UTC')",
 )
 class truncated(FunctionElement[dt.datetime]):
     """Start of the unit a zone-less time falls in. The unit comes from a closed enum, never from a request."""
@@ -187,6 +247,7 @@ class truncated(FunctionElement[dt.datetime]):
 @written(
     postgresql="CAST(extract(dow FROM {0}) * 24 + extract(hour FROM {0}) AS INTEGER)",
     duckdb="CAST(extract(dow FROM {0}) * 24 + extract(hour FROM {0}) AS INTEGER)",
+    clickhousedb="toInt32(toDayOfWeek({0}, 2) * 24 + toHour({0}))",
 )
 class week_hour(FunctionElement[int]):
     """The hour of the week that a zone-less time falls in: 0 is Sunday's first, 167 Saturday's last."""
@@ -199,6 +260,7 @@ class week_hour(FunctionElement[int]):
 @written(
     postgresql="(array_agg({0} ORDER BY {1}, {2}))[1]",
     duckdb="arg_min({0}, ({1}, {2}))",
+    clickhousedb="argMin({0}, tuple({1}, {2}))",
 )
 class earliest(FunctionElement[Any]):
     """Aggregate: what the first argument is in the row that is first by the other two. None of them may be NULL."""
@@ -216,6 +278,8 @@ class earliest(FunctionElement[Any]):
 @written(
     postgresql="date_bin('30 minutes', {0}, TIMESTAMP '1970-01-01')",
     duckdb="time_bucket(INTERVAL '30 minutes', {0}, TIMESTAMP '1970-01-01')",
+    clickhousedb="fromUnixTimestamp64Micro("
+    "toUnixTimestamp64Micro({0}) - positiveModulo(toUnixTimestamp64Micro({0}), 1800000000), 'UTC')",
 )
 class half_hour(FunctionElement[dt.datetime]):
     """The start of the half-hour that an instant falls in."""

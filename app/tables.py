@@ -10,7 +10,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from app.sql import UTC
+from app.sql import UTC, AnyUTC
 
 metadata = sa.MetaData()
 
@@ -98,7 +98,7 @@ event_data = sa.Table(
     sa.Column("data_type", sa.SmallInteger, nullable=False),
     _text("string_value"),
     sa.Column("number_value", _NUMBER),
-    sa.Column("date_value", UTC),
+    sa.Column("date_value", AnyUTC),
 )
 
 # One row for each key each time it was set; for a session and key the greatest `version` is the value.
@@ -112,7 +112,7 @@ session_data = sa.Table(
     sa.Column("data_type", sa.SmallInteger, nullable=False),
     _text("string_value"),
     sa.Column("number_value", _NUMBER),
-    sa.Column("date_value", UTC),
+    sa.Column("date_value", AnyUTC),
     sa.Column("created_at", UTC, nullable=False),
     _stored_in(),
     sa.Column("version", sa.BigInteger, nullable=False),

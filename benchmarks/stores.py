@@ -26,6 +26,7 @@ from app.engines import events_engine
 from app.folding import fold_all
 from app.main import open_runtime
 from app.settings import Settings
+from app.stores import event_store
 from app.tidy import tidy_once
 from benchmarks.traffic import DETAILS, EVENTS, Traffic, slices
 from tests.process import Process, environment, serving
@@ -100,7 +101,7 @@ class Store:
         """Put the traffic in, and leave the store as it would be had it run for the year."""
         begun = time.perf_counter()
         self._write({"event": EVENTS})
-        store = EventStore(events_engine(self.settings))
+        store = event_store(self.settings)
         with store.engine.begin() as connection:
             derive(connection)
         store.close()
@@ -141,7 +142,7 @@ class Store:
 
     def _settle(self) -> None:
         """What the store does in the background, and the engine, in the course of time."""
-        store = EventStore(events_engine(self.settings))
+        store = event_store(self.settings)
         tidy_once(store)
         store.close()
         if self.engine == DUCKDB:

@@ -19,14 +19,14 @@ from app.settings import Settings
 from tests import populate as sending
 from tests.server import PASSWORD, SECRET, Server, running
 
-STORES = ("duckdb", "postgresql")
+STORES = ("duckdb", "postgresql", "clickhouse")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store",
-        choices=(*STORES, "both"),
-        default="both",
+        choices=(*STORES, "all"),
+        default="all",
         help="The stores to run the store-dependent tests on.",
     )
 
@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--store")
-        metafunc.parametrize("store", STORES if chosen == "both" else (chosen,), scope="session")
+        metafunc.parametrize("store", STORES if chosen == "all" else (chosen,), scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +56,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
 
 @pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """The URL of a fresh database of ClickHouse's engine in this test process, of which there can be one."""
+    directory = tmp_path_factory.mktemp("clickhouse")
+    return lambda: f"clickhousedb:///dashi_{uuid4().hex}?interface=chdb&path={directory}"
+
+
+@pytest.fixture(scope="session")
 def make_settings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Settings]:
@@ -63,10 +70,10 @@ def make_settings(
 
     def make(store: str, **changes: Any) -> Settings:
         data_dir: Path = tmp_path_factory.mktemp(store)
-        database_url = request.getfixturevalue("postgres")() if store == "postgresql" else ""
         given: dict[str, Any] = {
             "data_dir": data_dir,
-            "database_url": database_url,
+            "database_url": request.getfixturevalue("postgres")() if store == "postgresql" else "",
+            "events_url": request.getfixturevalue("clickhouse")() if store == "clickhouse" else "",
             "app_secret": SecretStr(SECRET),
             "admin_password": SecretStr(PASSWORD),
             "duckdb_memory_limit": "1GB",

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 from app import migrations
 from app.db import EventStore
-from app.engines import events_engine
 from app.settings import Settings
+from app.stores import event_store as opened
 
 
 @contextmanager
 def event_store(settings: Settings) -> Iterator[EventStore]:
     """The migrated event store of these settings."""
-    store = EventStore(events_engine(settings), settings.statement_timeout)
+    store = opened(settings)
     migrations.upgrade(store.engine, "events")
     store.checkpoint()
     try:

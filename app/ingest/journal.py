@@ -33,6 +33,7 @@ log = logging.getLogger("dashi.journal")
 _SCHEMA: Final = f"""
 CREATE TABLE IF NOT EXISTS journal (id TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS batch (number INTEGER PRIMARY KEY, {", ".join(f"{t} TEXT NOT NULL" for t in TABLES)});
+CREATE TABLE IF NOT EXISTS begun (number INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS rejected (target TEXT NOT NULL, row TEXT NOT NULL, reason TEXT NOT NULL);
 """
 _INSERT: Final = f"INSERT INTO batch VALUES ({', '.join('?' * (len(TABLES) + 1))})"  # noqa: S608 - no outside text
@@ -42,6 +43,7 @@ _BYTES: Final = "SELECT coalesce(sum({}), 0) FROM batch".format(  # noqa: S608
 # A commit of more would keep those who wait for it too long.
 _MOST_IN_A_COMMIT: Final = 1000
 _MOST_BYTES_IN_A_COMMIT: Final = 4 << 20
+_ALL_BYTES: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,21 @@ class Journal:
                     break
             rows.close()
         return batches
+
+    def begin(self, number: int) -> None:
+        """Write down that the batches up to a number are applied next, together."""
+        with self._reading_lock:
+            if not self._reading.execute("UPDATE begun SET number = ?", (number,)).rowcount:
+                self._reading.execute("INSERT INTO begun VALUES (?)", (number,))
+
+    def begun(self, after: int) -> list[Batch]:
+        """The batches after a number that were to be applied together, when that was written down last."""
+        with self._reading_lock:
+            found = self._reading.execute("SELECT number FROM begun").fetchone()
+        upto: int = found[0] if found else 0
+        if upto <= after:
+            return []
+        return [batch for batch in self.read(after, upto - after, _ALL_BYTES) if batch.number <= upto]
 
     def applied(self, batches: Sequence[Batch]) -> None:
         """Take note that the store has these: they no longer count against the bound."""

@@ -124,7 +124,7 @@ class Writer:
                 started = time.monotonic()
                 there = self.journal.last
                 # Once refused, one at a time: together they may have been too much for the store's memory.
-                batches = self.journal.read(self.applied, 1 if attempt else _MOST_BATCHES)
+                batches = self._next(1 if attempt else _MOST_BATCHES)
                 self._apply(batches)
                 took = time.monotonic() - started
                 # More than can be read at once has gathered enough.
@@ -191,6 +191,15 @@ class Writer:
         self._urgent.wait(self._pause)
         self._urgent.clear()
         return True
+
+    def _next(self, most: int) -> list[Batch]:
+        """The batches that are to be applied together. Where some of them may be stored already, the same as before."""
+        if not self.events.in_one and (begun := self.journal.begun(self.applied)):
+            return begun
+        batches = self.journal.read(self.applied, most)
+        if not self.events.in_one:
+            self.journal.begin(batches[-1].number)
+        return batches
 
     def _apply(self, batches: list[Batch]) -> None:
         last = batches[-1].number

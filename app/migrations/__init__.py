@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from app.errors import Invalid
+from app.sql import CLICKHOUSE
 
 log = logging.getLogger("dashi.migrations")
 
@@ -38,6 +39,7 @@ def upgrade(engine: Engine, chain: Chain, to: str | None = None) -> None:
 
     Raises Invalid for a database of a later version.
     """
+    make_database(engine)
     with _turn(engine):
         with engine.connect() as connection:
             found = version(connection, chain)
@@ -94,6 +96,21 @@ def _missing(chain: Chain, found: str | None, to: str | None) -> list[str]:
             )
         )
     return [revision for revision in known if found < revision <= (to or known[-1])]
+
+
+def make_database(engine: Engine) -> None:
+    """Make the database on a ClickHouse server if it is not there: a server begins with an empty one called `default`."""
+    if engine.dialect.name != CLICKHOUSE:
+        return
+    name = str(engine.url.database or "default")
+    cluster = getattr(engine.dialect, "cluster", "")
+    on = f" ON CLUSTER `{cluster}`" if cluster else ""
+    default = sa.create_engine(engine.url.set(database="default"))
+    try:
+        with default.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE IF NOT EXISTS `{name.replace('`', '')}`{on}")
+    finally:
+        default.dispose()
 
 
 @contextmanager
@@ -157,6 +174,9 @@ def _run(connection: Connection, chain: Chain, to: str) -> None:
     # Imported when there is something to migrate: it would stay in memory, 9 MiB in each process.
     from alembic import command
     from alembic.config import Config
+
+    if connection.dialect.name == CLICKHOUSE:
+        import clickhouse_connect.cc_sqlalchemy.alembic  # noqa: F401 - it makes itself known
 
     # DuckDB's dialect makes itself known to Alembic as it is initialised, if that is imported by then.
     connection.dialect.initialize(connection)

@@ -10,6 +10,8 @@ depends_on = None
 
 
 def upgrade() -> None:
+    if op.get_bind().dialect.name == "clickhousedb":
+        return  # its tables are made by events_0006
     op.create_table(
         "tidied",
         sa.Column("table_name", sa.Text, nullable=False),
