@@ -234,14 +234,6 @@ class EventStore:
             yield connection.execute(sa.select(_LAST_WRITE)).scalar_one()
 
     @contextmanager
-    def left_alone(self) -> Iterator[None]:
-        """No process writes within the block, however long it takes. Those that want to wait, and say so after a while."""
-        with self.writing() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
-            yield
-
-    @contextmanager
     def tidying(self) -> Iterator[bool]:
         """Whether no other process is tidying. If so, none begins to within the block."""
         with self._alone(Lock.TIDYING) as alone:

@@ -1,0 +1,198 @@
+"""The `dashi move-events` command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import sqlalchemy as sa
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from sqlalchemy.engine import URL, make_url
+
+from app import logs, migrations, moving, removals
+from app.context import Runtime
+from app.db import EventStore
+from app.engines import events_file
+from app.errors import Conflict, Invalid, Unavailable
+from app.held import unheld
+from app.main import open_accounts
+from app.models import Website
+from app.security import Keys, load_app_secret
+from app.settings import Settings
+from app.stores import event_store
+
+_console = Console(highlight=False, soft_wrap=True)
+_ENGINES = ("duckdb", "postgresql", "clickhousedb")
+# Seconds that one question may take when both stores are compared: the longest there is.
+_LONG = 3600.0
+_MOST_DIFFERENCES = 20
+
+
+def move_events(
+    first: Annotated[
+        str, typer.Argument(metavar="[FROM]", help="The event store to move from; EVENTS_URL's if left out.")
+    ],
+    second: Annotated[str | None, typer.Argument(metavar="TO", help="The event store to move to.")] = None,
+) -> None:
+    """Move all events to another event store: DuckDB, PostgreSQL and ClickHouse, from any to any.
+
+    Stores are given as in EVENTS_URL: duckdb:////data/events.duckdb, postgresql://user@host/database,
+    clickhousedb://user@host:8123/database. The way:
+
+    1. Stop every server that uses the store. 2. dashi move-events TO, as the user that runs the server and with its
+    settings. 3. Set EVENTS_URL to TO, and start the server. Keep the old store until you are content.
+
+    The destination must be empty; its tables are made. The source is only read. Interrupted, cut off or out of room: the
+    same command goes on where it was. In the end both stores are compared, by what each table holds of each website and
+    by the figures of each of its months; it ends with 1 if one differs.
+
+    What the journal still holds is counted by the server's next start. Passwords on a command line can be seen by other
+    users of the machine: PostgreSQL's may be in ~/.pgpass or PGPASSWORD. Examples:
+
+        dashi move-events postgresql://dashi@db.internal/events
+
+        dashi move-events postgresql://dashi@db.internal/events duckdb:////data/events.duckdb
+    """
+    settings = Settings()
+    logs.configure(settings)
+    source = Settings(events_url=first, statement_timeout=_LONG) if second else None
+    source = source or settings.model_copy(update={"statement_timeout": _LONG})
+    target = Settings(events_url=second or first, statement_timeout=_LONG)
+    _check(source, target)
+    try:
+        with unheld(settings.data_dir.resolve() / "journal", events_file(source)):
+            _move(settings, source, target)
+    except KeyboardInterrupt:
+        raise Unavailable("Interrupted. The same command goes on from here") from None
+
+
+def _check(source: Settings, target: Settings) -> None:
+    urls = [make_url(one.event_store_url) for one in (source, target)]
+    for url in urls:
+        if url.get_backend_name() not in _ENGINES:
+            raise Invalid(
+                f"{_shown(url)} is no event store: give a duckdb:///, postgresql:// or clickhousedb:// URL"
+            )
+    if _place(urls[0]) == _place(urls[1]):
+        raise Invalid(f"{_shown(urls[1])} is both the source and the destination")
+    file = events_file(source)
+    if file and not file.exists():
+        raise Invalid(f"There is no {file} to move events from")
+
+
+def _place(url: URL) -> tuple[Any, ...]:
+    """Equal for the same database, whoever asks it."""
+    if url.get_backend_name() == "duckdb":
+        return ("duckdb", Path(url.database or "").resolve())
+    hosts = {name: url.query[name] for name in ("host", "port", "path", "interface") if name in url.query}
+    return (url.get_backend_name(), url.host, url.port, url.database, tuple(sorted(hosts.items())))
+
+
+def _shown(url: URL) -> str:
+    return url.render_as_string(hide_password=True)
+
+
+def _move(settings: Settings, source: Settings, target: Settings) -> None:
+    accounts = open_accounts(settings)
+    keys = Keys(load_app_secret(settings))
+    with _opened(source, "source") as there, _opened(target, "destination") as here:
+        moved_from, moved_to = (Runtime(settings, keys, accounts, store) for store in (there, here))
+        try:
+            _finish_removals(moved_from, settings.event_store_url == source.event_store_url)
+            with _bar() as progress:
+                rows = moving.move(there, here, progress)
+                with moving.told("source or destination", there):
+                    found = moving.compare(moved_from, moved_to, progress)
+        finally:
+            for runtime in (moved_from, moved_to):
+                runtime.close()
+    _console.print(_table(found))
+    _judge(found)
+    _console.print(
+        f"{rows:,} rows are in {_shown(here.engine.url)}, and the same is said of each website. Set EVENTS_URL to it, "
+        "with its password, and start the server. Keep the old store until you are content."
+    )
+
+
+@contextmanager
+def _opened(settings: Settings, which: str) -> Iterator[EventStore]:
+    """The migrated store. Raises Unavailable if it cannot be used, Invalid if it is of a later version."""
+    store = event_store(settings)
+    try:
+        with moving.told(which, store):
+            migrations.upgrade(store.engine, "events")
+            store.checkpoint()
+        yield store
+    finally:
+        store.close()
+
+
+def _finish_removals(runtime: Runtime, bounds_are_of_it: bool) -> None:
+    """Remove what is to be removed. The bounds of removals are numbers of writes, which another store has others of."""
+    if not _is_removing(runtime):
+        return
+    if not bounds_are_of_it:
+        raise Conflict(
+            "Rows of websites are still to be removed from the store that was served last. Set EVENTS_URL to it and "
+            "try again: that removes them first"
+        )
+    _console.print("Rows of websites are still to be removed. That comes first.")
+    with moving.told("source", runtime.events):
+        removals.work_off(runtime, keep=False)
+    if _is_removing(runtime):
+        raise Unavailable("A website was deleted a moment ago: try again in a minute")
+
+
+def _is_removing(runtime: Runtime) -> bool:
+    hidden = sa.select(Website.website_id).where(Website.removed_upto.is_not(None)).limit(1)
+    with runtime.accounts() as session:
+        return removals.is_under_way(runtime) or session.scalar(hidden) is not None
+
+
+def _table(found: moving.Comparison) -> Table:
+    table = Table("Compared", "Websites", "In both", box=None, pad_edge=False)
+    for one in found.compared:
+        sums = ", ".join(f"{name} {_value(value)}" for name, value in one.sums.items())
+        table.add_row(one.of, f"{one.websites:,}", sums)
+    return table
+
+
+def _value(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _judge(found: moving.Comparison) -> None:
+    if not found.differences:
+        return
+    for one in found.differences[:_MOST_DIFFERENCES]:
+        _console.print(
+            f"[red]differs:[/red] website {one.website_id}, {one.of}: {one.figure} is {_value(one.source)} in the source "
+            f"and {_value(one.target)} in the destination"
+        )
+    raise Conflict(
+        f"{len(found.differences)} figures differ: do not use the destination. Empty it and move again; if that does not "
+        "help, it is an error of Dashi's"
+    )
+
+
+@contextmanager
+def _bar() -> Iterator[moving.Progress]:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} of {task.total:,.0f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(highlight=False, stderr=True)) as bar:
+        task = bar.add_task("Beginning", total=0)
+
+        def progress(what: str, done: int, total: int) -> None:
+            bar.update(task, description=what, completed=min(done, total), total=total)
+
+        yield progress
