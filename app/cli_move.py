@@ -157,7 +157,7 @@ def _is_removing(runtime: Runtime) -> bool:
 def _table(found: moving.Comparison) -> Table:
     table = Table("Compared", "Websites", "In both", box=None, pad_edge=False)
     for one in found.compared:
-        sums = ", ".join(f"{name} {_value(value)}" for name, value in one.sums.items())
+        sums = ", ".join(f"{name} {_value(value)}" for name, value in one.sums.items() if value is not None)
         table.add_row(one.of, f"{one.websites:,}", sums)
     return table
 

@@ -21,6 +21,7 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app.db import EventStore, without_limit
 from app.moving.stock import Stock
+from app.sql import UTC
 from app.tables import DATA_TABLES, session_data
 
 # Rows of a chunk, about: of events 15 MB of JSON. A chunk is held twice, one being read while the other is stored.
@@ -47,7 +48,7 @@ class Chunk:
     def select(self) -> sa.Select[Any]:
         key = _key(self.table)
         columns = [column for column in self.table.columns if column.name != "stored_in"]
-        found = sa.select(*columns).where(self.table.c.website_id.in_(self.websites), *self._within(key))
+        found = sa.select(*map(_as_read, columns)).where(self.table.c.website_id.in_(self.websites), *self._within(key))
         if self.page:
             start, rows = self.page
             # By all columns: rows that are alike in each may stand for one another.
@@ -106,6 +107,15 @@ def read(store: EventStore, chunk: Chunk) -> tuple[str, int]:
     if not rows:
         return "", 0
     return orjson.dumps(rows, default=_written, option=orjson.OPT_PASSTHROUGH_DATETIME).decode(), len(rows)
+
+
+def _as_read(column: sa.Column[Any]) -> ColumnElement[Any]:
+    """A column as it is to be read: what would be made an object of is made a text again, a million times."""
+    if isinstance(column.type, sa.Uuid):
+        return sa.cast(column, sa.Text).label(column.name)
+    if type(column.type) is UTC:
+        return sa.type_coerce(column, sa.DateTime).label(column.name)
+    return column
 
 
 def _written(value: Any) -> str:

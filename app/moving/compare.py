@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -82,6 +82,7 @@ def compare(source: Runtime, target: Runtime, progress: Progress) -> Comparison:
         figures = [asdict(one.call(SYSTEM, _figures, website_id, month)) for one in (source, target)]
         found.differences += _differences(f"{month.start:%Y-%m}", *({website_id: one} for one in figures))
         every.append(figures[1])
+    progress("Comparing figures of months", len(months), len(months))
     found.compared.append(Compared(f"{len(months)} months", len(spans), _together(every)))
     return found
 
@@ -187,8 +188,8 @@ def _differences(
     ]
 
 
-def _together(found: Sequence[Mapping[str, Any]] | Any) -> dict[str, Any]:
-    """Figures of websites as figures of all: sums, but of times the first and the last. Others cannot be added."""
+def _together(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Figures of websites as figures of all: sums, but of times and versions the first and the last."""
     together: dict[str, Any] = {}
     for one in found:
         for name, value in one.items():

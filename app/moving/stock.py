@@ -57,7 +57,7 @@ def take_stock(store: EventStore) -> Stock:
     """Look through the store once."""
     with store.connected() as connection:
         without_limit(connection)
-        held = {table.name: _held(connection, table) for table in DATA_TABLES}
+        held = {str(table.name): _held(connection, table) for table in DATA_TABLES}
     return Stock(held, marks(store))
 
 
