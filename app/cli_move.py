@@ -72,21 +72,21 @@ def move_events(
 
 
 def _check(source: Settings, target: Settings) -> None:
-    urls = [make_url(one.event_store_url) for one in (source, target)]
-    for url in urls:
+    for url in (make_url(one.event_store_url) for one in (source, target)):
         if url.get_backend_name() not in _ENGINES:
             raise Invalid(
                 f"{_shown(url)} is no event store: give a duckdb:///, postgresql:// or clickhousedb:// URL"
             )
-    if _place(urls[0]) == _place(urls[1]):
-        raise Invalid(f"{_shown(urls[1])} is both the source and the destination")
+    if _place_of(source) == _place_of(target):
+        raise Invalid(f"{_shown(make_url(target.event_store_url))} is both the source and the destination")
     file = events_file(source)
     if file and not file.exists():
         raise Invalid(f"There is no {file} to move events from")
 
 
-def _place(url: URL) -> tuple[Any, ...]:
-    """Equal for the same database, whoever asks it."""
+def _place_of(settings: Settings) -> tuple[Any, ...]:
+    """Equal for the same event store, whoever asks it."""
+    url = make_url(settings.event_store_url)
     if url.get_backend_name() == "duckdb":
         return ("duckdb", Path(url.database or "").resolve())
     hosts = {name: url.query[name] for name in ("host", "port", "path", "interface") if name in url.query}
@@ -103,7 +103,7 @@ def _move(settings: Settings, source: Settings, target: Settings) -> None:
     with _opened(source, "source") as there, _opened(target, "destination") as here:
         moved_from, moved_to = (Runtime(settings, keys, accounts, store) for store in (there, here))
         try:
-            _finish_removals(moved_from, settings.event_store_url == source.event_store_url)
+            _finish_removals(moved_from, _place_of(settings) == _place_of(source))
             with _bar() as progress:
                 rows = moving.move(there, here, progress)
                 with moving.told("source or destination", there):

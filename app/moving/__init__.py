@@ -17,7 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app.db import EventStore
-from app.errors import AppError, Conflict, Unavailable
+from app.errors import Conflict, Unavailable
 from app.logs import brief
 from app.moving.chunks import ROWS, Chunk, chunks, read
 from app.moving.compare import Comparison, Difference, Progress, compare
@@ -32,6 +32,8 @@ _PLAN: Final = "chunks 1"
 # The first batch says that there is such a move; the chunks follow.
 _BEGUN: Final = 1
 _AGAIN: Final = "The same command goes on from here"
+# As the store calls itself when it cannot be used.
+_STORE: Final = "The event store"
 
 
 def move(source: EventStore, target: EventStore, progress: Progress, rows: int = ROWS) -> int:
@@ -73,14 +75,15 @@ def told(which: str, store: EventStore) -> Iterator[None]:
     """Raise Unavailable, in words for whoever moves, where a store cannot be used."""
     try:
         yield
-    except AppError:
-        raise
     except Exception as error:
-        found = outage(error, f"The {which} ({store.engine.dialect.name})")
-        if found is None:
+        named = f"The {which} ({store.engine.dialect.name})"
+        # What is expected to go wrong has its words already.
+        found = error if isinstance(error, Unavailable) else outage(error, _STORE)
+        if found is None or not found.message.startswith(_STORE):
             raise
-        reason = str(getattr(error, "orig", error)).partition("\n")[0]
-        raise Unavailable(f"{found.message}: {reason}. {_AGAIN}") from error
+        cause = error.__cause__ if error is found else error
+        reason = f": {str(getattr(cause, 'orig', cause)).partition(chr(10))[0]}" if cause else ""
+        raise Unavailable(f"{named}{found.message.removeprefix(_STORE)}{reason}. {_AGAIN}") from error
 
 
 def _begin(target: EventStore, move_id: UUID, stock: Stock) -> int:

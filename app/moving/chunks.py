@@ -48,7 +48,9 @@ class Chunk:
     def select(self) -> sa.Select[Any]:
         key = _key(self.table)
         columns = [column for column in self.table.columns if column.name != "stored_in"]
-        found = sa.select(*map(_as_read, columns)).where(self.table.c.website_id.in_(self.websites), *self._within(key))
+        found = sa.select(*map(_as_read, columns)).where(
+            self.table.c.website_id.in_(self.websites), *self._within(key)
+        )
         if self.page:
             start, rows = self.page
             # By all columns: rows that are alike in each may stand for one another.
