@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from app import websites
-from app.db import EventStore, without_limit
+from app.db import without_limit
 from app.engines import events_engine
 from app.folding import fold_all
 from app.main import open_runtime
@@ -203,6 +203,19 @@ class Stores:
             yield copied
         finally:
             self._remove(copied)
+
+    @contextmanager
+    def empty(self, engine: str, traffic: Traffic) -> Iterator[Store]:
+        """A store without events, for this traffic to be put into; it is gone after the block."""
+        self._copies += 1
+        made = self._store(engine, f"{engine.lower()}-{traffic}-moved-{self._copies}", traffic)
+        self._remove(made)
+        made.data_dir.mkdir(parents=True)
+        self._create_database(made)
+        try:
+            yield made
+        finally:
+            self._remove(made)
 
     def close(self) -> None:
         if "postgresql" in self.__dict__:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -14,8 +14,10 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app.context import SYSTEM, Ctx, Runtime
 from app.db import EventStore, without_limit
+from app.stats.measures import MEASURES
 from app.stats.period import Period
-from app.stats.queries import summary
+from app.stats.plan import answer_all
+from app.stats.questions import Totals
 from app.stats.scope import whole_scope
 from app.stats.zones import UTC
 from app.tables import (
@@ -32,6 +34,7 @@ from app.tables import (
 # Called with what is being compared, and how much of how much is done.
 Progress = Callable[[str, int, int], None]
 
+_TOGETHER: Final = 200  # websites that one statement asks about
 _INSTANT: Final = dt.timedelta(microseconds=1)
 # What a website holds of nothing.
 _NOTHING: Final[Mapping[str, Any]] = {}
@@ -75,15 +78,15 @@ def compare(source: Runtime, target: Runtime, progress: Progress) -> Comparison:
         found.compared.append(Compared(table.name, len(here), _together(here.values())))
         if table is event:
             spans = {website_id: (one["first"], one["last"]) for website_id, one in there.items()}
-    months = [(website_id, month) for website_id, span in spans.items() for month in _months(*span)]
+    months = _months(spans)
     every: list[dict[str, Any]] = []
-    for number, (website_id, month) in enumerate(months):
+    for number, (month, websites) in enumerate(months):
         progress("Comparing figures of months", number, len(months))
-        figures = [asdict(one.call(SYSTEM, _figures, website_id, month)) for one in (source, target)]
-        found.differences += _differences(f"{month.start:%Y-%m}", *({website_id: one} for one in figures))
-        every.append(figures[1])
+        there, here = (one.call(SYSTEM, _figures, websites, month) for one in (source, target))
+        found.differences += _differences(f"{month.start:%Y-%m}", there, here)
+        every += here.values()
     progress("Comparing figures of months", len(months), len(months))
-    found.compared.append(Compared(f"{len(months)} months", len(spans), _together(every)))
+    found.compared.append(Compared("months", len(spans), {"months": len(months), **_together(every)}))
     return found
 
 
@@ -164,16 +167,28 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
 
 
-def _figures(ctx: Ctx, website_id: UUID, month: Period) -> Any:
-    return summary(ctx, whole_scope(website_id, month))
+def _figures(ctx: Ctx, websites: Sequence[UUID], month: Period) -> dict[UUID, dict[str, Any]]:
+    asked = [Totals(whole_scope(website_id, month), MEASURES) for website_id in websites]
+    return {one: asdict(figures) for one, figures in zip(websites, answer_all(ctx, asked), strict=True)}
 
 
-def _months(first: dt.datetime, last: dt.datetime) -> Iterator[Period]:
-    start = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    while start <= last:
-        after = (start + dt.timedelta(days=31)).replace(day=1)
-        yield Period(start, after - _INSTANT, UTC)
+def _months(spans: Mapping[UUID, tuple[dt.datetime, dt.datetime]]) -> list[tuple[Period, list[UUID]]]:
+    """The months of all time spans, in order, and the websites of each: no more than are asked about in one statement."""
+    months: list[tuple[Period, list[UUID]]] = []
+    if not spans:
+        return months
+    start, end = _month(min(first for first, _ in spans.values())), max(last for _, last in spans.values())
+    while start <= end:
+        after = _month(start + dt.timedelta(days=31))
+        there = sorted(one for one, (first, last) in spans.items() if first < after and last >= start)
+        month = Period(start, after - _INSTANT, UTC)
+        months += [(month, there[part : part + _TOGETHER]) for part in range(0, len(there), _TOGETHER)]
         start = after
+    return months
+
+
+def _month(at: dt.datetime) -> dt.datetime:
+    return at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def _differences(
