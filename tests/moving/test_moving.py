@@ -107,8 +107,9 @@ def test_a_move_that_is_killed_again_and_again_goes_on(
         assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
     if target != "clickhouse":
         with event_store(settings) as here:
+            # It has begun, and has not come to tell how far the source's journals are.
             [part] = marks(here).values()
-            assert deaths[0] <= part <= sum(deaths) + 1
+            assert part >= max(deaths) - 1
             moving.move(there, here, quietly, ROWS)
             assert contents(here) == contents(original)
         return
