@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ _ENGINES = ("duckdb", "postgresql", "clickhousedb")
 # Seconds that one question may take when both stores are compared: the longest there is.
 _LONG = 3600.0
 _MOST_DIFFERENCES = 20
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def move_events(
@@ -64,11 +66,8 @@ def move_events(
     source = source or settings.model_copy(update={"statement_timeout": _LONG})
     target = Settings(events_url=second or first, statement_timeout=_LONG)
     _check(source, target)
-    try:
-        with unheld(settings.data_dir.resolve() / "journal", events_file(source)):
-            _move(settings, source, target)
-    except KeyboardInterrupt:
-        raise Unavailable("Interrupted. The same command goes on from here") from None
+    with unheld(settings.data_dir.resolve() / "journal", events_file(source)):
+        _move(settings, source, target)
 
 
 def _check(source: Settings, target: Settings) -> None:
@@ -182,6 +181,7 @@ def _judge(found: moving.Comparison) -> None:
 
 @contextmanager
 def _bar() -> Iterator[moving.Progress]:
+    """A bar that shows progress. Told to stop, the process does at the next step: within one, DuckDB would fail by it."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -189,10 +189,18 @@ def _bar() -> Iterator[moving.Progress]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(highlight=False, stderr=True)) as bar:
-        task = bar.add_task("Beginning", total=0)
+    told: list[int] = []
+    before = {which: signal.signal(which, lambda number, _: told.append(number)) for which in _STOPPING}
+    try:
+        with Progress(*columns, console=Console(highlight=False, stderr=True)) as bar:
+            task = bar.add_task("Beginning", total=0)
 
-        def progress(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=min(done, total), total=total)
+            def progress(what: str, done: int, total: int) -> None:
+                if told:
+                    raise Unavailable("Stopped. The same command goes on from here")
+                bar.update(task, description=what, completed=min(done, total), total=total)
 
-        yield progress
+            yield progress
+    finally:
+        for which, handler in before.items():
+            signal.signal(which, handler)
