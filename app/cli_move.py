@@ -36,35 +36,43 @@ _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def move_events(
-    first: Annotated[
-        str, typer.Argument(metavar="[FROM]", help="The event store to move from; EVENTS_URL's if left out.")
+    urls: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[FROM] TO",
+            help="The event store to move from, EVENTS_URL's if left out, and the one to move to.",
+        ),
     ],
-    second: Annotated[str | None, typer.Argument(metavar="TO", help="The event store to move to.")] = None,
 ) -> None:
     """Move all events to another event store: DuckDB, PostgreSQL and ClickHouse, from any to any.
 
-    Stores are given as in EVENTS_URL: duckdb:////data/events.duckdb, postgresql://user@host/database,
-    clickhousedb://user@host:8123/database. The way:
+    Stores are given as in EVENTS_URL: duckdb:////data/events.duckdb, postgresql://user@host/database or
+    clickhousedb://user@host:8123/database. How to:
 
-    1. Stop every server that uses the store. 2. dashi move-events TO, as the user that runs the server and with its
-    settings. 3. Set EVENTS_URL to TO, and start the server. Keep the old store until you are content.
+    1. Stop every server that uses the store.
 
-    The destination must be empty; its tables are made. The source is only read. Interrupted, cut off or out of room: the
+    2. Run `dashi move-events TO` as the user that runs the server, with its settings.
+
+    3. Set EVENTS_URL to TO, and start the server. Keep the old store until you are content.
+
+    The destination must be empty; its tables are made. Nothing is taken from the source. Stopped, cut off or out of room, the
     same command goes on where it was. In the end both stores are compared, by what each table holds of each website and
-    by the figures of each of its months; it ends with 1 if one differs.
+    by the figures of each of its months; if anything differs it is named, and it ends with 1.
 
-    What the journal still holds is counted by the server's next start. Passwords on a command line can be seen by other
-    users of the machine: PostgreSQL's may be in ~/.pgpass or PGPASSWORD. Examples:
+    What the journal still holds is counted by the server's next start. A command line can be seen by other users of the
+    machine: PostgreSQL's password may be in ~/.pgpass or PGPASSWORD instead. Examples:
 
         dashi move-events postgresql://dashi@db.internal/events
 
         dashi move-events postgresql://dashi@db.internal/events duckdb:////data/events.duckdb
     """
+    if len(urls) > 2:
+        raise Invalid("Give the store to move to, or the store to move from and the one to move to")
     settings = Settings()
     logs.configure(settings)
-    source = Settings(events_url=first, statement_timeout=_LONG) if second else None
-    source = source or settings.model_copy(update={"statement_timeout": _LONG})
-    target = Settings(events_url=second or first, statement_timeout=_LONG)
+    source, target = (
+        Settings(events_url=url, statement_timeout=_LONG) for url in [settings.event_store_url, *urls][-2:]
+    )
     _check(source, target)
     with unheld(settings.data_dir.resolve() / "journal", events_file(source)):
         _move(settings, source, target)

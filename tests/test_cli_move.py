@@ -42,7 +42,7 @@ def test_a_server_goes_on_with_the_moved_events_and_counts_each_once(
         with pytest.raises(
             Unavailable, match=r"events\.duckdb is held by process \d+: stop the server first$"
         ):
-            cli_move.move_events(target)
+            cli_move.move_events([target])
         assert counted(process, website_id) == {"a": 1, "b": 1}
         # What the server leaves is in DuckDB's log, and in the journal still.
         process.kill()
@@ -56,13 +56,13 @@ def test_a_server_goes_on_with_the_moved_events_and_counts_each_once(
     assert "Set EVENTS_URL to it, with its password, and start the server." in said
     assert "unspoken" not in moved.stdout + moved.stderr
     # Again: there is nothing left to move.
-    cli_move.move_events(target)
+    cli_move.move_events([target])
     assert " ".join(capsys.readouterr().out.split()) == said
     with serving({**given, "EVENTS_URL": target}, tmp_path / "log") as process:
         assert counted(process, website_id) == {"a": 1, "b": 1, "c": 1}
     # From there it has moved on.
     with pytest.raises(Conflict, match="The destination is not empty: it holds 3 rows of event"):
-        cli_move.move_events(f"duckdb:///{tmp_path}/data/events.duckdb", target)
+        cli_move.move_events([f"duckdb:///{tmp_path}/data/events.duckdb", target])
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_what_cannot_be_moved_is_refused_before_anything_is_touched(
     before = sorted(files.rglob("*"))
     urls = [url.format(files, name=files.name) for url in (first, second) if url]
     with pytest.raises(Invalid) as refused:
-        cli_move.move_events(*urls)
+        cli_move.move_events(urls)
     assert refused.value.message == said.format(files)
     assert sorted(files.rglob("*")) == before
 
@@ -125,7 +125,7 @@ def test_a_source_of_an_earlier_version_is_brought_up_to_date_and_a_later_one_re
         assert migrations.version(connection, "events") == migrations.newest("events")
         connection.execute(sa.text("UPDATE alembic_version_events SET version_num = 'events_9999'"))
     with pytest.raises(Invalid, match=r"The schema of events is events_9999, of a newer Dashi"):
-        cli_move.move_events(f"duckdb:///{files}/earlier.duckdb", f"duckdb:///{files}/from.duckdb")
+        cli_move.move_events([f"duckdb:///{files}/earlier.duckdb", f"duckdb:///{files}/from.duckdb"])
 
 
 @pytest.fixture
