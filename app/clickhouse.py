@@ -46,7 +46,30 @@ _OF_VALUES: Final = {6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 190, 321, 349,
 # … and where the server, its disk, its memory, its replicas or its Keeper cannot do it now. 159 and 241 are a
 # statement's own limits of time and memory.
 _OF_OUTAGES: Final = {
-    *(3, 74, 75, 76, 159, 173, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 265, 279, 285, 286, 287, 319),
+    *(
+        3,
+        74,
+        75,
+        76,
+        159,
+        173,
+        202,
+        203,
+        209,
+        210,
+        225,
+        236,
+        241,
+        242,
+        243,
+        252,
+        265,
+        279,
+        285,
+        286,
+        287,
+        319,
+    ),
     *(364, 373, 394, 415, 425, 439, 516, 519, 571, 574, 613, 641, 668, 677, 679, 745, 746, 999, 1000, 1002),
 }
 TOO_SLOW: Final = 159
@@ -54,6 +77,13 @@ TOO_LARGE: Final = 241
 
 
 class _Compiler(ChStatementCompiler):
+    def limit_clause(self, select: Any, **kw: Any) -> str:
+        # An offset alone would be written with LIMIT -1, which is the last row.
+        if select._limit_clause is None and select._offset_clause is not None:
+            return f"\n OFFSET {self.process(select._offset_clause, **kw)}"
+        text: str = super().limit_clause(select, **kw)
+        return text
+
     def visit_delete(self, delete_stmt: Any, visiting_cte: Any = None, **kw: Any) -> str:
         text: str = super().visit_delete(delete_stmt, visiting_cte, **kw)
         cluster = self.dialect.cluster

@@ -210,10 +210,19 @@ class ClickHouseStore(EventStore):
             self._accounts.dispose()
 
     def _last(self, connection: sa.Connection) -> int:
-        return int(connection.execute(sa.select(sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0))).scalar_one())
+        return int(
+            connection.execute(
+                sa.select(sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0))
+            ).scalar_one()
+        )
 
     def _insert(
-        self, connection: sa.Connection, table: sa.Table, columns: Sequence[Sequence[Any]], token: str, into: str = ""
+        self,
+        connection: sa.Connection,
+        table: sa.Table,
+        columns: Sequence[Sequence[Any]],
+        token: str,
+        into: str = "",
     ) -> None:
         """Insert columns, in the order of the table's."""
         driver: Any = connection.connection.driver_connection
@@ -236,7 +245,8 @@ def _columns(table: sa.Table, rows: Sequence[Mapping[str, Any]], number: int) ->
     """Rows as the journal holds them, as columns of what the driver takes. Raises DataError for what is none."""
     try:
         return [
-            [number] * len(rows) if column.name == "stored_in" else _column(column, rows) for column in table.columns
+            [number] * len(rows) if column.name == "stored_in" else _column(column, rows)
+            for column in table.columns
         ]
     except (ValueError, ArithmeticError, TypeError) as error:
         raise sa.exc.DataError(None, None, error, hide_parameters=True) from error

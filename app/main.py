@@ -24,7 +24,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import auth, gauges, logs, migrations, removals, scrape
 from app.context import SYSTEM, Ctx, Runtime
 from app.control import Control
-from app.db import EventStore
 from app.engines import accounts_engine, accounts_file, accounts_sessions, events_file
 from app.errors import AppError, Invalid, Unavailable
 from app.headers import Headers, protecting

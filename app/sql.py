@@ -163,6 +163,29 @@ class ordinal(FunctionElement[str]):
     inherit_cache = True
 
 
+class _Ordered(sa.TypeDecorator[Any]):
+    """An id that is compared with such as `by_id` gives."""
+
+    impl = sa.Uuid
+    cache_ok = True
+
+    def bind_expression(self, bindvalue: sa.BindParameter[Any]) -> ColumnElement[Any]:
+        return by_id(bindvalue)
+
+
+@written(
+    postgresql="{0}",
+    duckdb="{0}",
+    clickhousedb="UUIDToNum({0})",
+)
+class by_id(FunctionElement[Any]):
+    """An id that sorts and compares as its text does: ClickHouse's own order begins with the second half."""
+
+    type = _Ordered()
+    name = "by_id"
+    inherit_cache = True
+
+
 @written(
     postgresql="({0} LIKE {1})",
     duckdb="({0} LIKE {1} ESCAPE '\\')",
@@ -260,10 +283,10 @@ class week_hour(FunctionElement[int]):
 @written(
     postgresql="(array_agg({0} ORDER BY {1}, {2}))[1]",
     duckdb="arg_min({0}, ({1}, {2}))",
-    clickhousedb="argMin({0}, tuple({1}, {2}))",
+    clickhousedb="argMin({0}, tuple({1}, UUIDToNum({2})))",
 )
 class earliest(FunctionElement[Any]):
-    """Aggregate: what the first argument is in the row that is first by the other two. None of them may be NULL."""
+    """Aggregate: what the first argument is in the row that is first by a time and an id. None of them may be NULL."""
 
     name = "earliest"
     inherit_cache = True

@@ -18,7 +18,7 @@ from app.errors import Invalid, Unavailable
 from app.ingest.identity import Identity
 from app.models import iso
 from app.paging import Key, Window, windowed
-from app.sql import ordinal
+from app.sql import by_id, ordinal
 from app.stats.event_rows import Datum, EventRow, data_of, event_rows
 from app.stats.filters import checked, within_writes
 from app.stats.measures import whole
@@ -91,8 +91,8 @@ class Removed:
 
 
 # Oldest first; the last key of each list tells its rows apart.
-EVENTS_BY: Final = (Key(event.c.created_at), Key(event.c.event_id))
-PAYMENTS_BY: Final = (Key(revenue.c.created_at), Key(revenue.c.event_id))
+EVENTS_BY: Final = (Key(event.c.created_at), Key(by_id(event.c.event_id)))
+PAYMENTS_BY: Final = (Key(revenue.c.created_at), Key(by_id(revenue.c.event_id)))
 PROPERTIES_BY: Final = (Key(session_data.c.version), Key(ordinal(session_data.c.data_key)))
 
 
@@ -142,7 +142,7 @@ def _sessions(
         for table in (event, session_data)
     ]
     found = sa.union(*parts).subquery("sessions")
-    rows = ctx.events.rows(sa.select(found.c.session_id).order_by(found.c.session_id))
+    rows = ctx.events.rows(sa.select(found.c.session_id).order_by(by_id(found.c.session_id)))
     return tuple(session for (session,) in rows)
 
 
@@ -188,7 +188,7 @@ def visits(ctx: Ctx, visitor: Visitor, window: Window) -> list[Visit]:
         .subquery("visits")
     )
     # A visit is of one session: its id is made of the session's.
-    keys = (Key(grouped.c.started_at), Key(grouped.c.visit_id))
+    keys = (Key(grouped.c.started_at), Key(by_id(grouped.c.visit_id)))
     return [
         Visit(visit_id, session_id, first, last, whole(views), whole(events))
         for visit_id, session_id, first, last, views, events in ctx.events.rows(

@@ -19,6 +19,7 @@ from sqlalchemy.sql.expression import ColumnElement
 from app import access
 from app.context import Ctx
 from app.paging import Key, Window
+from app.sql import by_id
 from app.stats.event_rows import Datum, EventRow, data_of, event_rows
 from app.stats.filters import Filter, condition
 from app.stats.measures import Summary, whole
@@ -29,7 +30,7 @@ from app.stats.zones import UTC, local_day
 from app.stored import MOST, Stored
 from app.tables import event
 
-_OLDEST_FIRST: Final = (Key(event.c.created_at), Key(event.c.event_id))
+_OLDEST_FIRST: Final = (Key(event.c.created_at), Key(by_id(event.c.event_id)))
 _DAY: Final = dt.timedelta(days=1)
 MOST_READ: Final = 3 * MOST
 

@@ -15,7 +15,7 @@ from app.context import Ctx
 from app.parameters import optional, records, text
 from app.reports.report import Report
 from app.reports.revenue import in_currency
-from app.sql import ordinal
+from app.sql import by_id, ordinal
 from app.stats import fields
 from app.stats.filters import checked
 from app.stats.measures import whole
@@ -157,7 +157,7 @@ def _touches(scope: Scope, params: Params) -> Subquery:
     )
     # Of events of the same instant one counts, a page view before others.
     place = sa.func.row_number().over(
-        partition_by=event.c.session_id, order_by=(event.c.event_type, event.c.event_id)
+        partition_by=event.c.session_id, order_by=(event.c.event_type, by_id(event.c.event_id))
     )
     ranked = (
         sa.select(touched.c.weight, place.label("place"), *_values(bool(params.currency)))

@@ -13,7 +13,7 @@ from app.context import Ctx
 from app.errors import Invalid
 from app.parameters import integer, optional, text
 from app.reports.report import Report
-from app.sql import ordinal
+from app.sql import by_id, ordinal
 from app.stats.filters import checked
 from app.stats.measures import whole
 from app.stats.scope import Scope
@@ -68,7 +68,8 @@ def _journeys(scope: Scope, params: Params) -> Select[Any]:
     label = sa.case((event.c.event_name != "", event.c.event_name), else_=event.c.url_path)
     # Of events of the same instant the page view was first: what happens on a page happens after it is opened.
     place = sa.func.row_number().over(
-        partition_by=event.c.visit_id, order_by=(event.c.created_at, event.c.event_type, event.c.event_id)
+        partition_by=event.c.visit_id,
+        order_by=(event.c.created_at, event.c.event_type, by_id(event.c.event_id)),
     )
     placed = (
         sa.select(event.c.visit_id, label.label("label"), place.label("place"))

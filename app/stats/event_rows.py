@@ -13,12 +13,15 @@ from sqlalchemy.sql.expression import ColumnElement
 
 from app.context import Ctx
 from app.paging import Key, Window, windowed
-from app.sql import ordinal
+from app.sql import by_id, ordinal
 from app.stats.scope import Scope
 from app.tables import event, event_data
 
 # The order of lists of events. Ids are random, so those of one instant are in no order of time.
-NEWEST_FIRST: Final = (Key(event.c.created_at, descending=True), Key(event.c.event_id, descending=True))
+NEWEST_FIRST: Final = (
+    Key(event.c.created_at, descending=True),
+    Key(by_id(event.c.event_id), descending=True),
+)
 
 
 @dataclass(frozen=True, slots=True)

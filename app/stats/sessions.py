@@ -19,7 +19,7 @@ from sqlalchemy.sql.expression import ColumnElement, Subquery
 from app.context import Ctx
 from app.errors import Invalid, NotFound
 from app.paging import Key, Page, Window, windowed
-from app.sql import contains, earliest, ordinal, week_hour, whole_seconds
+from app.sql import by_id, contains, earliest, ordinal, week_hour, whole_seconds
 from app.stats.event_rows import EventRow, event_rows
 from app.stats.filters import checked
 from app.stats.measures import Counted, whole
@@ -109,7 +109,7 @@ def sessions(
     if search:
         listed = listed.having(sa.func.max(sa.case((_contains(search), 1), else_=0)) == 1)
     rows = listed.subquery("listed")
-    keys = (Key(rows.c.place, descending=order_by is None), Key(rows.c.session_id))
+    keys = (Key(rows.c.place, descending=order_by is None), Key(by_id(rows.c.session_id)))
     page = ctx.events.rows(windowed(sa.select(rows.c.session_id), keys, window))
     # What is gone meanwhile (the website was reset) is left out.
     found = _looked_at(ctx, scope, [session_id for (session_id,) in page])
