@@ -68,7 +68,8 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @cli.command(help=_HELP)
 def main(
     only: Annotated[
-        list[str] | None, typer.Option(help="A part. May be given again. Default: all but websites and moving.")
+        list[str] | None,
+        typer.Option(help="A part. May be given again. Default: all but websites and moving."),
     ] = None,
     store: Annotated[str, typer.Option(help=f"One of {', '.join(_ENGINES)}.")] = "both",
     events: Annotated[
