@@ -24,8 +24,6 @@ from app.moving.stock import Stock
 from app.sql import UTC
 from app.tables import DATA_TABLES, session_data
 
-# Rows of a chunk, about: of events 15 MB of JSON. A chunk is held twice, one being read while the other is stored.
-ROWS: Final = 20_000
 # Small websites that share a chunk.
 _MOST_WEBSITES: Final = 100
 
@@ -77,7 +75,7 @@ class Chunk:
         return " ".join([f"{self.table.name} of {websites}", *bounds])
 
 
-def chunks(store: EventStore, stock: Stock, rows: int = ROWS) -> Iterator[Chunk]:
+def chunks(store: EventStore, stock: Stock, rows: int) -> Iterator[Chunk]:
     """All of a store, of which this is the stock, in chunks of about so many rows: at most twice as many."""
     for table in DATA_TABLES:
         held = {website_id: found.rows for website_id, found in stock.held[table.name].items()}
