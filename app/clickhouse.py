@@ -28,6 +28,8 @@ _SETTINGS: Final[dict[str, Any]] = {
     "prefer_column_name_to_alias": 1,
     # Days and weeks before 1970 as they are, not as 1970.
     "enable_extended_results_for_datetime_functions": 1,
+    # What several parts of a statement read is computed once (`app.sql.read_once`).
+    "enable_materialized_cte": 1,
     # A filter may list ten thousand values, which are part of the statement.
     "max_query_size": 64 << 20,
     "max_ast_elements": 10_000_000,
@@ -81,12 +83,11 @@ class _Compiler(ChStatementCompiler):
         # An offset alone would be written with LIMIT -1, which is the last row.
         if select._limit_clause is None and select._offset_clause is not None:
             return f"\n OFFSET {self.process(select._offset_clause, **kw)}"
-        text: str = super().limit_clause(select, **kw)
-        return text
+        return str(super().limit_clause(select, **kw))  # type: ignore[no-untyped-call]
 
     def visit_delete(self, delete_stmt: Any, visiting_cte: Any = None, **kw: Any) -> str:
-        text: str = super().visit_delete(delete_stmt, visiting_cte, **kw)
-        cluster = self.dialect.cluster
+        text = str(super().visit_delete(delete_stmt, visiting_cte, **kw))  # type: ignore[no-untyped-call]
+        cluster = getattr(self.dialect, "cluster", "")
         name = delete_stmt.table.name
         # A distributed table has no rows of its own.
         return text.replace(f"`{name}`", f"`{name}_local` ON CLUSTER `{cluster}`", 1) if cluster else text

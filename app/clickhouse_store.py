@@ -70,6 +70,10 @@ class ClickHouseStore(EventStore):
         self._directory = directory
         self._types: dict[str, list[Any]] = {}
 
+    @property
+    def name(self) -> str:
+        return "clickhouse"
+
     def _asking(self) -> sa.Connection:
         return self.engine.connect()
 
@@ -133,6 +137,7 @@ class ClickHouseStore(EventStore):
         """Nobody tidies here: ClickHouse sorts and folds when it merges."""
         yield False
 
+<<<<<<< HEAD
     def apply(
         self,
         journal_id: UUID,
@@ -143,6 +148,9 @@ class ClickHouseStore(EventStore):
         telling: bool = True,
     ) -> int:
         told = stored(rows.get(event.name)) if telling else []
+=======
+    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
+>>>>>>> main
         with self._turn() as turn:
             with self.connected() as connection:
                 if after is not None and (there := mark_of(connection, journal_id)) != after:
@@ -153,6 +161,7 @@ class ClickHouseStore(EventStore):
                     if text := rows.get(table.name):
                         self._insert(connection, table, _columns(table, orjson.loads(text), number), token)
                 self._insert(connection, applied_batch, [[journal_id], [batch], [number]], token)
+            told = stored(rows.get(event.name)) if turn is not None or self._heard else []
             if turn is not None:
                 notify(turn, told)
         if self._heard and told:
@@ -199,7 +208,7 @@ class ClickHouseStore(EventStore):
 
     def make_room(self, table: sa.Table, website_id: UUID) -> None:
         """Have ClickHouse write the parts anew without the rows that are marked as gone; nobody waits for it."""
-        cluster = self.engine.dialect.cluster
+        cluster = getattr(self.engine.dialect, "cluster", "")
         where = f"{table.name}_local ON CLUSTER `{cluster}`" if cluster else table.name
         with self.connected() as connection:
             connection.exec_driver_sql(f"ALTER TABLE {where} APPLY DELETED MASK")
@@ -269,7 +278,7 @@ _MAKERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     sa.Uuid: UUID,
     UTC: _instant,
     AnyUTC: lambda text: (_instant(text) - _EPOCH) // _MICROSECOND,
-    sa.Numeric: Decimal,
+    sa.Numeric: lambda number: Decimal(str(number)),
 }
 
 

@@ -131,6 +131,11 @@ class EventStore:
         return view
 
     @property
+    def name(self) -> str:
+        """What the store is, in one word."""
+        return str(self.engine.dialect.name)
+
+    @property
     def embedded(self) -> bool:
         """Whether the store is a file of this process, which alone may write it."""
         return self.engine.dialect.name == "duckdb"

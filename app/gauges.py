@@ -38,7 +38,7 @@ def tell_versions(metrics: Metrics, events: EventStore) -> None:
     with events.connected() as connection:
         found = connection.exec_driver_sql("SELECT version()").scalar_one()
     metrics.info(
-        store=events.engine.dialect.name,
+        store=events.name,
         # PostgreSQL tells its compiler and machine as well.
         store_version=str(found).removeprefix("PostgreSQL ").split()[0].lstrip("v"),
         accounts_schema=migrations.newest("accounts"),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.expression import ColumnElement, Subquery
+from sqlalchemy.sql.expression import CTE, ColumnElement, CompoundSelect, Select, Subquery
 from sqlalchemy.sql.functions import FunctionElement
 
 F = TypeVar("F", bound=type[FunctionElement[Any]])
@@ -30,6 +30,9 @@ class UTC(sa.TypeDecorator[dt.datetime]):
 
     impl = sa.DateTime
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        return dialect.type_descriptor(sa.Text() if dialect.name == CLICKHOUSE else sa.DateTime())
 
     def process_bind_param(self, value: dt.datetime | None, dialect: Dialect) -> Any:
         if value is None:
@@ -176,7 +179,7 @@ class _Ordered(sa.TypeDecorator[Any]):
 @written(
     postgresql="{0}",
     duckdb="{0}",
-    clickhousedb="UUIDToNum({0})",
+    clickhousedb="UUIDToNum(CAST({0}, 'UUID'))",
 )
 class by_id(FunctionElement[Any]):
     """An id that sorts and compares as its text does: ClickHouse's own order begins with the second half."""
@@ -310,6 +313,18 @@ class half_hour(FunctionElement[dt.datetime]):
     type = UTC()
     name = "half_hour"
     inherit_cache = True
+
+
+def sorting(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A column as all stores sort it alike."""
+    if isinstance(column.type, sa.Uuid):
+        return by_id(column)
+    return ordinal(column) if isinstance(column.type, sa.Text) else column
+
+
+def read_once(query: Select[Any] | CompoundSelect[Any], name: str) -> CTE:
+    """A part of a statement that is computed once, however often it is read there: other engines do so by themselves."""
+    return query.cte(name).prefix_with("MATERIALIZED", dialect=CLICKHOUSE)
 
 
 class _rows_of_json(sa.TextClause):

@@ -19,8 +19,22 @@ import chdb
 import lz4.frame
 
 # Parameters of the interface itself; all others are settings.
-_OWN = {"database", "query", "session_id", "query_id", "wait_end_of_query", "user", "password", "client_protocol_version"}
-_OWN |= {"send_progress_in_http_headers", "http_headers_progress_interval_ms", "enable_http_compression", "compress"}
+_OWN = {
+    "database",
+    "query",
+    "session_id",
+    "query_id",
+    "wait_end_of_query",
+    "user",
+    "password",
+    "client_protocol_version",
+}
+_OWN |= {
+    "send_progress_in_http_headers",
+    "http_headers_progress_interval_ms",
+    "enable_http_compression",
+    "compress",
+}
 _UNKNOWN_DATABASE = 81
 
 
@@ -44,7 +58,9 @@ class Front(BaseHTTPRequestHandler):
         except RuntimeError as error:
             message = str(error)
             code = message.partition("Code: ")[2].partition(".")[0]
-            self._answer(message.encode(), {"X-ClickHouse-Exception-Code": code}, 404 if code == "81" else 500)
+            self._answer(
+                message.encode(), {"X-ClickHouse-Exception-Code": code}, 404 if code == "81" else 500
+            )
         else:
             if data and self._is_cut(text.split()[2]):
                 self.close_connection = True
@@ -112,7 +128,7 @@ def _divided(body: bytes) -> tuple[bytes, bytes]:
     """The statement and the data of an insert; of anything else there is no data."""
     if body[:6].upper() != b"INSERT":
         return body, b""
-    text, newline, data = body.partition(b"\n")
+    text, _, data = body.partition(b"\n")
     return (text, data) if b" FORMAT " in text else (body, b"")
 
 

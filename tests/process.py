@@ -47,6 +47,11 @@ class Process:
         return token
 
 
+def engine_within(data_dir: Path) -> str:
+    """The EVENTS_URL of ClickHouse's engine in a server's own process, its files among the server's."""
+    return f"clickhousedb:///dashi?interface=chdb&path={data_dir / 'clickhouse'}"
+
+
 def environment(data_dir: Path, database_url: str = "", **more: str) -> dict[str, str]:
     """The environment of a fresh instance on a free port; settings of the test's own environment are left out."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

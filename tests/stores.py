@@ -11,6 +11,13 @@ from app.settings import Settings
 from app.stores import event_store as opened
 
 
+def rename(store: EventStore, table: str, to: str) -> None:
+    """Take a table away from a store, or give it back."""
+    form = "RENAME TABLE {} TO {}" if store.name == "clickhouse" else "ALTER TABLE {} RENAME TO {}"
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql(form.format(table, to))
+
+
 @contextmanager
 def event_store(settings: Settings) -> Iterator[EventStore]:
     """The migrated event store of these settings."""

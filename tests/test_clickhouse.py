@@ -30,7 +30,9 @@ EVER = {"startAt": 0, "endAt": 4_000_000_000_000}
 HITS = [
     *VECTORS,
     view(A, "2026-11-12 10:00:00", "/shop?utm_source=news", title="Shop"),
-    happening(B, "2026-11-12 10:05:00", "/buy", "buy", data={"revenue": 12.5, "currency": "EUR", "plan": "pro"}),
+    happening(
+        B, "2026-11-12 10:05:00", "/buy", "buy", data={"revenue": 12.5, "currency": "EUR", "plan": "pro"}
+    ),
     identification(B, "2026-11-12 10:06:00", data={"name": "someone"}, id="someone"),
 ]
 
@@ -108,10 +110,18 @@ def row(at: str, **more: Any) -> dict[str, Any]:
 def several() -> dict[str, str]:
     """Rows of all tables, of two months."""
     events = [row("2026-10-31T23:59:59.999"), row("2026-11-01T00:00:00.000")]
-    value = {"data_key": "k", "data_type": 2, "string_value": "1", "number_value": "1.0000", "date_value": None}
+    value = {
+        "data_key": "k",
+        "data_type": 2,
+        "string_value": "1",
+        "number_value": "1.0000",
+        "date_value": None,
+    }
     data = [{**one, **value, "event_name": "e"} for one in events]
     said = [{**one, **value, "version": 7, "distinct_id": "d"} for one in events]
-    paid = [{**one, "event_name": "e", "currency": "EUR", "revenue": "1.5000", "country": ""} for one in events]
+    paid = [
+        {**one, "event_name": "e", "currency": "EUR", "revenue": "1.5000", "country": ""} for one in events
+    ]
     made = zip(DATA_TABLES, (events, data, said, paid), strict=True)
     return {table.name: orjson.dumps(rows).decode() for table, rows in made}
 
@@ -127,9 +137,7 @@ def counts(store: EventStore) -> dict[str, int]:
 TWICE = dict.fromkeys(("event", "event_data", "session_data", "revenue", "views"), 2)
 
 
-def test_over_the_wire_all_is_as_on_files(
-    wire: Wire, make_settings: Callable[..., Settings]
-) -> None:
+def test_over_the_wire_all_is_as_on_files(wire: Wire, make_settings: Callable[..., Settings]) -> None:
     """A server that writes and asks through the real client's HTTP, beside one on DuckDB, given the same hits."""
     found = []
     for settings in (make_settings("duckdb", events_url=wire.url), make_settings("duckdb")):
@@ -266,19 +274,27 @@ def test_what_is_not_installed_is_said(tmp_path: Path) -> None:
         "from app.settings import Settings; from app.stores import event_store\n"
         "event_store(Settings(events_url='clickhousedb://localhost/x'))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parent.parent
+    )
     assert "pip install 'dashi-analytics[clickhouse]'" in done.stderr
 
 
 def test_removed_rows_are_gone_from_the_disk(one: ClickHouseStore) -> None:
     """What was deleted is marked at first; `make_room` has it written anew without."""
-    one.apply(uuid4(), 1, {"event": f"[{orjson.dumps(row('2026-11-01T10:00:00.000', url_path='/secret')).decode()}]"})
+    one.apply(
+        uuid4(),
+        1,
+        {"event": f"[{orjson.dumps(row('2026-11-01T10:00:00.000', url_path='/secret')).decode()}]"},
+    )
     with one.writing() as connection:
         assert one.delete(connection, event, [event.c.website_id == UUID(int=1)]) == 1
     assert one.rows(sa.select(sa.func.count()).select_from(event)) == [(0,)]
     one.make_room(event, UUID(int=1))
     deadline = time.monotonic() + 30
-    left = "SELECT sum(rows) FROM system.parts WHERE active AND database = currentDatabase() AND table = 'event'"
+    left = (
+        "SELECT sum(rows) FROM system.parts WHERE active AND database = currentDatabase() AND table = 'event'"
+    )
     while True:
         with one.connected() as connection:
             rows = connection.exec_driver_sql(left).scalar()

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
+import pytest
 import sqlalchemy as sa
 
 from app.folding import fold_all
@@ -76,6 +77,8 @@ def test_made_anew_they_are_the_same(server: Server) -> None:
     for minute in (0, 10, 29, 40):
         send(server, site, minute)
     before = parts(server, site)
+    if server.runtime.events.name == "clickhouse":
+        pytest.skip("ClickHouse makes them as events are inserted, and cannot be told to anew")
     with server.runtime.events.engine.begin() as connection:
         fold_all(connection)
     assert parts(server, site) == before == [(0, "", 3, 0, 0, 29), (30, "", 1, 0, 40, 40)]

@@ -327,7 +327,7 @@ def listeners(server: Server) -> list[int]:
 def test_after_a_broken_line_everybody_is_told_anew(
     server: Server, website: str, follow: Callable[..., Follower]
 ) -> None:
-    if server.runtime.events.embedded:
+    if server.runtime.events.name != "postgresql":
         pytest.skip("there is no line to break within one process")
     events = follow(follow_events, UUID(website), None, False)
     totals = follow(follow_totals, UUID(website), EVER, None, ("events",))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import httpx
 import pytest
-import sqlalchemy as sa
 
 from app.settings import Settings
 from tests.populate import CHROME, VECTORS, A, populate, view
 from tests.process import environment, serving
 from tests.server import Server, running
+from tests.stores import rename
 from tests.test_metrics import parsed
 
 
@@ -45,9 +45,7 @@ def test_metrics_count_what_was_collected_and_why_not(make_settings: Callable[..
 
 
 def test_an_outage_of_the_store_loses_nothing_and_readiness_says_so(server: Server, website: str) -> None:
-    engine = server.runtime.events.engine
-    with engine.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE event RENAME TO away"))
+    rename(server.runtime.events, "event", "away")
     try:
         populate(server, website, [view(A, "2026-11-10 10:00:00")])
         _until(lambda: server.client.get("/readyz").status_code == 503)
@@ -55,8 +53,7 @@ def test_an_outage_of_the_store_loses_nothing_and_readiness_says_so(server: Serv
         assert answer["ok"] is False
         assert "event store refuses events" in answer["reason"]
     finally:
-        with engine.begin() as connection:
-            connection.execute(sa.text("ALTER TABLE away RENAME TO event"))
+        rename(server.runtime.events, "away", "event")
     _until(lambda: server.client.get("/readyz").status_code == 200)
     assert [row["url_path"] for row in server.events(website)] == ["/"]
 

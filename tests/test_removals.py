@@ -25,7 +25,7 @@ from app.tidy import tidy_once
 from tests.populate import A, B, C, happening, identification, populate, view
 from tests.process import environment, serving
 from tests.server import Server, running
-from tests.stores import event_store
+from tests.stores import event_store, rename
 from tests.test_tidy import SMALL_FOLDING
 
 HITS = [
@@ -197,7 +197,7 @@ def test_what_is_sent_after_the_reset_stays_whatever_its_time(lazy: Server) -> N
 def test_a_removal_is_taken_up_where_it_was_left(lazy: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     website_id, other = filled(lazy), filled(lazy)
     lazy.graphql(RESET, {"id": website_id})
-    monkeypatch.setattr(erasure, "_PIECE", {"duckdb": 1, "postgresql": 1})
+    monkeypatch.setattr(lazy.runtime.events, "piece", 1)
     whole = erasure.remove
 
     def breaks_off(*asked: Any) -> Iterator[int]:
@@ -268,16 +268,14 @@ def test_a_reset_waits_for_what_cannot_be_stored_yet(
     with idle(make_settings(store)) as own:
         website_id = filled(own)
         events, writer = own.runtime.events, own.app.state.collector.writer
-        with events.writing() as connection:
-            connection.exec_driver_sql("ALTER TABLE event RENAME TO event_away")
+        rename(events, "event", "event_away")
         populate(own, website_id, [LATER])
         deadline = time.monotonic() + 10
         while not writer.problem and time.monotonic() < deadline:
             time.sleep(0.01)
         answer = own.client.post(f"/api/websites/{website_id}/reset", headers=own.admin)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-        with events.writing() as connection:
-            connection.exec_driver_sql("ALTER TABLE event_away RENAME TO event")
+        rename(events, "event_away", "event")
         while writer.problem and time.monotonic() < deadline:
             time.sleep(0.01)
         assert own.get(f"/api/websites/{website_id}")["resetAt"] is None

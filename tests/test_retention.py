@@ -215,6 +215,8 @@ def used(store: EventStore) -> int:
 
 def test_disk_is_freed_and_used_again(store: str, make_settings: Callable[..., Settings]) -> None:
     """Month after month comes and goes, and what the store takes does not grow."""
+    if store == "clickhouse":
+        pytest.skip("what is deleted there, merges take out (tests/test_clickhouse.py)")
     with idle(make_settings(store)) as server:
         _months_come_and_go(server)
 
@@ -242,6 +244,8 @@ def _months_come_and_go(own: Server) -> None:
 
 def test_many_rows_go_in_many_short_transactions(own: Server) -> None:
     store, website_id = own.runtime.events, own.create_website()
+    if store.piece is None:
+        pytest.skip("there one statement marks what is to go, whatever it is")
     month(store, website_id, 100, 1000)
     target = erasure.Target(UUID(website_id), before=bound(40))
     assert list(erasure.remove(store, target, 100)) == [*[100] * 10, 0] * 2

@@ -16,6 +16,7 @@ from tests.stores import event_store
 
 # Some hours of work on either store.
 ENDLESS = {
+    "clickhouse": "SELECT sum(sipHash64(number)) FROM numbers(1000000000000000)",
     "duckdb": "SELECT sum(a.range * b.range % 7) FROM range(10000000) a, range(10000000) b",
     "postgresql": "SELECT sum(a * b % 7) FROM generate_series(1, 1000000) a, generate_series(1, 10000000) b",
 }

@@ -14,7 +14,7 @@ from sqlalchemy.sql.expression import ColumnElement, Subquery
 
 from app.context import Ctx
 from app.paging import Key, Window, windowed
-from app.sql import ordinal
+from app.sql import sorting
 from app.stats.fields import Field
 from app.stats.filters import Condition, checked, compared
 from app.stats.measures import whole
@@ -159,8 +159,7 @@ def _grouped(scope: Scope, listing: Listing, event_name: str | None, keys: Itera
 
 def _order_key(grouped: Subquery, name: str) -> Key:
     column = grouped.c[name.removeprefix("-")]
-    is_text = isinstance(column.type, sa.Text)
-    return Key(ordinal(column) if is_text else column, descending=name.startswith("-"))
+    return Key(sorting(column), descending=name.startswith("-"))
 
 
 def _data_count(columns: Mapping[str, Any]) -> DataCount:

@@ -12,7 +12,7 @@ from sqlalchemy.sql.expression import ColumnElement
 from app.context import Ctx
 from app.errors import Invalid
 from app.paging import Key, Page, Window
-from app.sql import contains, ordinal
+from app.sql import contains, ordinal, sorting
 from app.stats.event_rows import NEWEST_FIRST, EventRow, event_rows
 from app.stats.filters import checked
 from app.stats.measures import whole
@@ -85,5 +85,4 @@ def _keys(order_by: str | None) -> Sequence[Key]:
     column = event.c.get(order_by)
     if column is None:
         raise Invalid(f"Events have no {order_by!r}", field="orderBy")
-    ascending = Key(ordinal(column) if isinstance(column.type, sa.Text) else column)
-    return (ascending, *NEWEST_FIRST)
+    return (Key(sorting(column)), *NEWEST_FIRST)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.sql.expression import ColumnElement, FromClause, Select
 
+from app.sql import read_once
 from app.stats.measures import OF_VISITS, Counted, aggregates
 from app.tables import CUSTOM_EVENT, PAGE_VIEW, event, visit_part
 
@@ -147,14 +148,15 @@ def leading(
 
     rows = read()
     bound = sa.func.count().filter(counted.present(rows)).label("bound")
-    bounds = sa.select(rows.c[column].label(name), bound).group_by(rows.c[column]).cte(f"{called}_bounds")
+    counted_rows = sa.select(rows.c[column].label(name), bound).group_by(rows.c[column])
+    bounds = read_once(counted_rows, f"{called}_bounds")
     begun = (
         sa.select(bounds.c[name])
         .order_by(bounds.c.bound.desc(), bounds.c[name])
         .limit(_MEASURED_FIRST * most)
     )
-    begun_with = sa.select(begun.cte(f"{called}_begun_with"))
-    first = chosen(begun_with).cte(f"{called}_first")
+    begun_with = sa.select(read_once(begun, f"{called}_begun_with"))
+    first = read_once(chosen(begun_with), f"{called}_first")
     best = (
         sa.select(first.c[order_by].label("best")).order_by(first.c[order_by].desc()).limit(most).subquery()
     )

@@ -19,7 +19,7 @@ from sqlalchemy.sql.visitors import replacement_traverse
 
 from app import tables
 from app.paging import Key, Window, following, windowed
-from app.sql import contains, ordinal
+from app.sql import contains, ordinal, read_once
 from app.stats import fields, groups
 from app.stats.channels import SOURCE, by_channel
 from app.stats.filters import Filter, condition, size
@@ -280,7 +280,7 @@ def _rows(shape: Shape) -> FromClause:
     # What would hardly become fewer is not folded: events, for their many values, and parts of visits by visit.
     if shape.kind == "session" or (shape.kind == "whole" and len(made) == 1):
         relation = groups.visits(relation.subquery("hits"), _keys(shape, shape.sources[0]), shape.names)
-    return relation.cte("scanned")
+    return read_once(relation, "scanned")
 
 
 def _conditions(shape: Shape, source: Source) -> list[ColumnElement[bool]]:

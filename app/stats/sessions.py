@@ -81,7 +81,7 @@ def _count_of(event_type: int) -> ColumnElement[int]:
 
 # What a list of sessions can be ordered by, over the events of a session.
 ORDERS: Final[Mapping[str, ColumnElement[Any]]] = {
-    "session_id": event.c.session_id,
+    "session_id": by_id(event.c.session_id),
     "first_at": sa.func.min(event.c.created_at),
     "last_at": sa.func.max(event.c.created_at),
     "visits": sa.func.count(event.c.visit_id.distinct()),

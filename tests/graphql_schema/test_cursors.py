@@ -81,7 +81,7 @@ def test_lists_of_one_question_are_of_one_moment(server: Server, website: str) -
     seen: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.startswith("SELECT coalesce(max(applied_batch"):
+        if statement.replace("`", "").startswith("SELECT coalesce(max(applied_batch"):
             seen.append(statement)
 
     moments = []

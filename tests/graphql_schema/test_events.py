@@ -58,7 +58,7 @@ def statements(server: Server) -> Iterator[list[str]]:
 
     def listen(_c: object, _cursor: object, statement: str, *_: object) -> None:
         if statement.startswith("SELECT") and not re.search("applied_batch|advisory|pg_notify", statement):
-            seen.append(statement)
+            seen.append(statement.replace("`", ""))
 
     engine = server.runtime.events.engine
     sa.event.listen(engine, "before_cursor_execute", listen)

@@ -16,7 +16,7 @@ from app.ingest.journal import Journal
 from app.ingest.rows import Rows
 from app.ingest.writer import Writer
 from app.settings import Settings
-from app.tables import event, revenue
+from app.tables import applied_batch, event, revenue
 from tests.stores import event_store
 
 WEBSITE = UUID(int=7)
@@ -122,8 +122,7 @@ def test_a_row_that_is_refused_alone_holds_nothing_up_either(settings: Settings,
 
 def test_a_store_that_is_down_loses_nothing(settings: Settings, events: EventStore) -> None:
     journal = open_journal(settings)
-    with events.engine.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE event RENAME TO event_away"))
+    rename(events, "event", "event_away")
     writer = Writer(journal, events)
     journal.append(rows("a")).result(5)
     deadline = time.monotonic() + 10
@@ -131,8 +130,7 @@ def test_a_store_that_is_down_loses_nothing(settings: Settings, events: EventSto
         time.sleep(0.01)
     assert "event store refuses events" in writer.problem
     writer.catch_up()  # does not wait for a store that is known to be down
-    with events.engine.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE event_away RENAME TO event"))
+    rename(events, "event_away", "event")
     while writer.problem and time.monotonic() < deadline:
         time.sleep(0.01)
     assert stored(events) == ["a"]
@@ -239,8 +237,8 @@ def test_what_a_store_that_was_opened_anew_lacks_is_applied_again(
     journal.append(rows("a")).result(5)
     assert stored(events) == ["a"]
     with events.engine.begin() as connection:
-        connection.execute(event.delete())
-        connection.execute(sa.text("DELETE FROM applied_batch"))
+        for table in (event, applied_batch):
+            connection.execute(table.delete().where(sa.true()))
     writer._resume()
     assert journal.read(0, 9) != [] or not events.embedded
     if events.embedded:

@@ -145,7 +145,7 @@ def upgrade() -> None:
     dialect = op.get_bind().dialect
     if dialect.name != "clickhousedb":
         return
-    cluster = dialect.cluster
+    cluster = getattr(dialect, "cluster", "")
     on = f" ON CLUSTER `{cluster}`" if cluster else ""
     local = "{}_local" if cluster else "{}"
     for table, columns in _TABLES.items():
