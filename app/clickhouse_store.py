@@ -137,7 +137,6 @@ class ClickHouseStore(EventStore):
         """Nobody tidies here: ClickHouse sorts and folds when it merges."""
         yield False
 
-<<<<<<< HEAD
     def apply(
         self,
         journal_id: UUID,
@@ -147,10 +146,6 @@ class ClickHouseStore(EventStore):
         *,
         telling: bool = True,
     ) -> int:
-        told = stored(rows.get(event.name)) if telling else []
-=======
-    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
->>>>>>> main
         with self._turn() as turn:
             with self.connected() as connection:
                 if after is not None and (there := mark_of(connection, journal_id)) != after:
@@ -161,7 +156,8 @@ class ClickHouseStore(EventStore):
                     if text := rows.get(table.name):
                         self._insert(connection, table, _columns(table, orjson.loads(text), number), token)
                 self._insert(connection, applied_batch, [[journal_id], [batch], [number]], token)
-            told = stored(rows.get(event.name)) if turn is not None or self._heard else []
+            heard_of = telling and (turn is not None or self._heard)
+            told = stored(rows.get(event.name)) if heard_of else []
             if turn is not None:
                 notify(turn, told)
         if self._heard and told:
