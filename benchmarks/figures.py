@@ -119,6 +119,7 @@ _IMPORTS: Final = "importing the libraries takes most of it: pydantic, SQLAlchem
 
 # (name, store) → what the limit is, for figures that miss their target.
 LIMITS: Final[Mapping[tuple[str, str], str]] = {
+    ("1 M: moved from PostgreSQL", DUCKDB): "DuckDB reads JSON on one processor: 29 µs an event",
     **{
         (f"3 M, {days} days, one GraphQL operation{against}", DUCKDB): _SHARED
         for days in (30, 365)
