@@ -49,6 +49,8 @@ _INSERTING: Final = {
     "distributed_foreground_insert": 1,
     "max_execution_time": 0,
     "max_insert_threads": 1,
+    # Events of ten years may come together: each month is a partition, and a hundred at a time are the default.
+    "max_partitions_per_insert_block": 0,
 }
 _WITHOUT_LIMIT: Final = {"max_execution_time": 0}
 # The twin of a table that takes a row and keeps nothing.
@@ -59,6 +61,8 @@ class ClickHouseStore(EventStore):
     """As `EventStore`. `accounts` is PostgreSQL's engine, None where accounts are in a file in `directory`."""
 
     in_one = False
+    # A breakdown of a year of 650,000 parts of visits: 56 ms, in two steps 290.
+    counts_directly = True
 
     def __init__(
         self, engine: Engine, statement_timeout: float, accounts: Engine | None, directory: Path

@@ -96,10 +96,12 @@ class EventStore:
     """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them.
 
     `in_one`: a write is there as a whole or not at all. Otherwise it may be there in part after it failed, and is made good
-    by the same rows, of the same batches, once more. `piece` is how many rows one transaction removes, None: all of them.
+    by the same rows, of the same batches, once more. `counts_directly`: distinct ids of many groups are counted in one step
+    faster than by telling them apart first and counting then. `piece` is how many rows one transaction removes, None: all of them.
     """
 
     in_one = True
+    counts_directly = False
 
     def __init__(self, engine: Engine, statement_timeout: float = DEFAULT_TIMEOUT) -> None:
         self.engine = engine

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any, Final
 
 from rich.table import Table
 
-from benchmarks.stores import DUCKDB, POSTGRESQL
+from benchmarks.stores import CLICKHOUSE, DUCKDB, POSTGRESQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +97,18 @@ TARGETS: Final[Mapping[tuple[str, str], Target]] = {
     ("collecting beside dashboards, of the rate alone", DUCKDB): at_least(60),
     ("collecting beside dashboards, max", DUCKDB): at_most(500),
     ("collecting", POSTGRESQL): at_least(2000),
+    ("applying, 10,000 at a time", CLICKHOUSE): at_least(50_000),
+    **{
+        (f"10 M, {period}, {way} against DuckDB", CLICKHOUSE): at_most(2)
+        for period in ("1 day", "30 days", "365 days")
+        for way in ("14 REST calls", "14 REST calls, 8 at once", "one GraphQL operation")
+    },
     ("1 M: moved from DuckDB", POSTGRESQL): at_least(30_000),
     ("1 M: moved from PostgreSQL", DUCKDB): at_least(30_000),
-    ("1 M: moved from DuckDB, figures that differ", POSTGRESQL): at_most(0),
-    ("1 M: moved from PostgreSQL, figures that differ", DUCKDB): at_most(0),
+    **{
+        (f"1 M: moved from {source}, figures that differ", target): at_most(0)
+        for source, target in permutations((DUCKDB, POSTGRESQL, CLICKHOUSE), 2)
+    },
     ("two workers against one", POSTGRESQL): at_least(1.2),
     **{("acknowledged and not counted", store): at_most(0) for store in (DUCKDB, POSTGRESQL)},
     ("resident memory at most, meanwhile", DUCKDB): at_most(600),

@@ -14,7 +14,7 @@ from app.main import open_accounts_runtime
 from app.stores import event_store
 from benchmarks.figures import Figure
 from benchmarks.run import Run, sized
-from benchmarks.stores import DUCKDB, Store
+from benchmarks.stores import DUCKDB, Store, elsewhere
 from benchmarks.traffic import Traffic
 
 
@@ -26,15 +26,15 @@ def moving(run: Run) -> Iterator[Figure]:
         held: dict[str, Store] = {DUCKDB: original}
         for engine in others:
             held[engine] = kept.enter_context(run.stores.empty(engine, original.traffic))
-            yield from _moved(held[DUCKDB], held[engine])
+            yield from elsewhere(_moved, held[DUCKDB], held[engine])
         for source in others:
             for target in run.engines:
                 if target != source:
                     with run.stores.empty(target, original.traffic) as made:
-                        yield from _moved(held[source], made)
+                        yield from elsewhere(_moved, held[source], made)
 
 
-def _moved(source: Store, target: Store) -> Iterator[Figure]:
+def _moved(source: Store, target: Store) -> list[Figure]:
     accounts = open_accounts_runtime(source.settings)
     opened: list[EventStore] = [event_store(store.settings) for store in (source, target)]
     try:
@@ -52,6 +52,8 @@ def _moved(source: Store, target: Store) -> Iterator[Figure]:
         accounts.close()
     events = next(one.sums["rows"] for one in found.compared if one.of == "event")
     name = f"{sized(source)}: moved from {source.engine}"
-    yield Figure(name, target.engine, events / (moved - began), "events/s")
-    yield Figure(f"{name}, compared", target.engine, compared - moved, "s")
-    yield Figure(f"{name}, figures that differ", target.engine, len(found.differences))
+    return [
+        Figure(name, target.engine, events / (moved - began), "events/s"),
+        Figure(f"{name}, compared", target.engine, compared - moved, "s"),
+        Figure(f"{name}, figures that differ", target.engine, len(found.differences)),
+    ]

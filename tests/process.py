@@ -52,12 +52,15 @@ def engine_within(data_dir: Path) -> str:
     return f"clickhousedb:///dashi?interface=chdb&path={data_dir / 'clickhouse'}"
 
 
-def environment(data_dir: Path, database_url: str = "", **more: str) -> dict[str, str]:
-    """The environment of a fresh instance on a free port; settings of the test's own environment are left out."""
+def environment(data_dir: Path, url: str = "", **more: str) -> dict[str, str]:
+    """The environment of a fresh instance on a free port; settings of the test's own environment are left out.
+
+    `url` is of PostgreSQL, for accounts and events, or of ClickHouse, for events; '' is files in `data_dir`.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     given = {
         "DATA_DIR": str(data_dir),
-        "DATABASE_URL": database_url,
+        "EVENTS_URL" if url.startswith("clickhouse") else "DATABASE_URL": url,
         "APP_SECRET": SECRET,
         "ADMIN_PASSWORD": PASSWORD,
         "DUCKDB_MEMORY_LIMIT": "1GB",

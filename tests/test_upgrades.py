@@ -68,6 +68,8 @@ def figures(server: Server, website: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def world(store: str, make_settings: Callable[..., Settings]) -> World:
+    if store == "clickhouse":
+        pytest.skip("its schema has had one version")
     with running(make_settings(store)) as server:
         website = server.create_website()
         populate(server, website, HITS)
