@@ -239,3 +239,17 @@ def test_the_memory_of_followers_is_spared(original: EventStore, fresh: Callable
     assert heard == []
     with here.connected() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(event)).scalar_one() > 2500
+
+
+def test_events_of_many_years_come_together(
+    make_settings: Callable[..., Settings], fresh: Callable[[str], EventStore]
+) -> None:
+    """ClickHouse keeps each month by itself, and would take no more than a hundred of them in one chunk."""
+    with event_store(make_settings("duckdb")) as there:
+        ids = dict.fromkeys(("event_id", "website_id", "session_id", "visit_id"), str(CROWDED))
+        months = [f"{2010 + month // 12}-{1 + month % 12:02}-01T00:00:00.000" for month in range(120)]
+        rows = [{**ids, "created_at": month, "event_type": 1} for month in months]
+        there.apply(JOURNAL, 1, {"event": orjson.dumps(rows).decode()})
+        here = fresh("clickhouse")
+        moving.move(there, here, quietly, ROWS)
+        assert contents(here) == contents(there)
