@@ -52,6 +52,7 @@ _INSERTING: Final = {
     # Events of ten years may come together: each month is a partition, and a hundred at a time are the default.
     "max_partitions_per_insert_block": 0,
 }
+_LONGEST_WRITE_MS: Final = 300_000
 _WITHOUT_LIMIT: Final = {"max_execution_time": 0}
 # The twin of a table that takes a row and keeps nothing.
 PROBE: Final = "try_{}"
@@ -111,6 +112,10 @@ class ClickHouseStore(EventStore):
             else:
                 with self._accounts_gate.passed():
                     connection = held.enter_context(self._accounts.begin())
+                    # Nothing is heard of it while ClickHouse works; longer than this, the process hangs or is gone.
+                    connection.exec_driver_sql(
+                        f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_WRITE_MS}"
+                    )
                     take_turn(connection)
             yield connection
 

@@ -40,6 +40,8 @@ _COPYING = "The events are being backed up: try again when that is done"
 _BUSY = "The event store is busy with long questions: try again in a moment"
 _QUERY_CANCELED = "57014"  # PostgreSQL's SQLSTATE
 _LONGEST_TURN_MS = 30_000
+# Milliseconds that a process may do nothing in its turn before PostgreSQL ends the turn: it hangs, or is cut off.
+_LONGEST_SILENCE_MS = 60_000
 _LAST_WRITE = sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0)
 
 
@@ -68,6 +70,12 @@ def take_turn(connection: sa.Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_LONGEST_TURN_MS}")
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(Lock.WRITING.value)))
+
+
+def _talk(connection: sa.Connection) -> None:
+    """Have this transaction ended if nothing is said within it for long: others wait for it."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_SILENCE_MS}")
 
 
 def mark_of(connection: sa.Connection, journal_id: UUID) -> int:
@@ -215,6 +223,7 @@ class EventStore:
         with self._writing, self._gate.passed(), self.engine.begin() as connection:
             without_limit(connection)
             take_turn(connection)
+            _talk(connection)
             yield connection
 
     @contextmanager

@@ -40,6 +40,9 @@ class Process:
                 time.sleep(0.05)
         raise AssertionError(f"not ready within {seconds} s: {self.log.read_text()}")
 
+    def metrics(self) -> str:
+        return httpx.get(f"{self.url}/metrics", timeout=30).text
+
     def token(self) -> str:
         answer = httpx.post(f"{self.url}/api/auth/login", json={"username": "admin", "password": PASSWORD})
         answer.raise_for_status()
