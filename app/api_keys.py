@@ -107,7 +107,7 @@ def revoke(ctx: Ctx, api_key_id: UUID) -> ApiKey:
         raise Hidden("API key not found")
     ctx.db.delete(row)
     ctx.db.flush()
-    ctx.after_commit.append(ctx.runtime.keys_changed)
+    ctx.keys_changed()
     return row
 
 

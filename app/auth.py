@@ -131,7 +131,12 @@ def ensure_admin(ctx: Ctx) -> str | None:
         return None
     chosen = ctx.settings.admin_password
     password = chosen.get_secret_value() if chosen else random_password()
-    ctx.db.add(User(user_id=STOCK_ADMIN_ID, username="admin", role="admin", password=hash_password(password)))
+    made = User(user_id=STOCK_ADMIN_ID, username="admin", role="admin", password=hash_password(password))
+    try:
+        with ctx.db.begin_nested():
+            ctx.db.add(made)
+    except sa.exc.IntegrityError:
+        return None  # a process that started at the same moment was first
     return None if chosen else password
 
 

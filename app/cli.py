@@ -19,7 +19,7 @@ from app.cli_doctor import doctor
 from app.cli_keys import key_cli, user_named
 from app.cli_visitors import visitor_cli
 from app.errors import AppError
-from app.main import check_journals, create_app, open_accounts, open_runtime
+from app.main import check_start, create_app, open_accounts, open_runtime
 from app.protocol import options
 from app.security import hash_password, random_password
 from app.settings import Settings
@@ -71,9 +71,7 @@ def serve(
     under ./data and the server listens on http://127.0.0.1:3000.
     """
     settings = _served_settings(host, port)
-    runtime, password = open_runtime(settings)
-    runtime.close()
-    check_journals(settings)
+    password = check_start(settings)
     _serve(settings, password)
 
 

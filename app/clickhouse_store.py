@@ -59,6 +59,8 @@ class ClickHouseStore(EventStore):
     """As `EventStore`. `accounts` is PostgreSQL's engine, None where accounts are in a file in `directory`."""
 
     in_one = False
+    # A breakdown of a year of 650,000 parts of visits: 56 ms, in two steps 290.
+    counts_directly = True
 
     def __init__(
         self, engine: Engine, statement_timeout: float, accounts: Engine | None, directory: Path

@@ -27,6 +27,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.db import EventStore
 from app.errors import Conflict, Unavailable
+from app.listen import announce
 from app.models import ApiKey, Share, User, utc_now
 from app.outage import outage
 from app.priority import step_back
@@ -34,8 +35,13 @@ from app.proxies import Proxies
 from app.security import Keys
 from app.settings import Settings
 from app.throttle import Throttle
+from app.tries import tries_of
 
 log = logging.getLogger("dashi")
+
+# Where processes that share accounts tell each other what has changed: the id of a website, or this of API keys.
+CHANGES: Final = "dashi_changed"
+KEYS: Final = "keys"
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -104,6 +110,16 @@ class Ctx:
     def settings(self) -> Settings:
         return self.runtime.settings
 
+    def website_changed(self, website_id: UUID) -> None:
+        """Once this is committed, have all processes forget what they remember of a website."""
+        announce(self.db.connection(), CHANGES, [str(website_id)])
+        self.after_commit.append(lambda: self.runtime.website_changed(website_id))
+
+    def keys_changed(self) -> None:
+        """Once this is committed, have all processes forget what API keys may do."""
+        announce(self.db.connection(), CHANGES, [KEYS])
+        self.after_commit.append(self.runtime.keys_changed)
+
     @cached_property
     def last_write(self) -> int:
         """The number of the last write to the event store, as this operation first asked for it."""
@@ -165,12 +181,16 @@ class Runtime:
         self.events = events
         self.proxies = Proxies(settings.trusted_proxies, settings.client_ip_header)
         self.throttle = Throttle(
-            settings.login_tries, settings.login_tries_per_address, settings.login_tries_per_account
+            settings.login_tries,
+            settings.login_tries_per_address,
+            settings.login_tries_per_account,
+            tries_of(accounts, keys),
         )
         # Called with `succeeded`, `refused` or `throttled`.
         self.logged_in: Callable[[str], None] = lambda outcome: None
         self.on_website_change: list[Callable[[UUID], None]] = []
         self.on_key_change: list[Callable[[], None]] = []
+        self.on_doubt: list[Callable[[], None]] = []
         self.on_removal: list[Callable[[], None]] = []
         self.on_room: list[Callable[[UUID], None]] = []
         self.on_erasure: list[Callable[[UUID, Collection[UUID] | None, str], None]] = []
@@ -235,14 +255,19 @@ class Runtime:
         return await asyncio.get_running_loop().run_in_executor(workers, inside.run, work)
 
     def website_changed(self, website_id: UUID) -> None:
-        """Tell whoever remembers something of a website that it was made, or deleted, or takes other hits now."""
+        """Tell whoever in this process remembers something of a website that it was made, deleted, or takes other hits."""
         for forget in self.on_website_change:
             forget(website_id)
 
     def keys_changed(self) -> None:
-        """Tell whoever remembers what an API key may do that one is gone."""
+        """Tell whoever in this process remembers what an API key may do that one is gone."""
         for forget in self.on_key_change:
             forget()
+
+    def in_doubt(self) -> None:
+        """Tell whoever remembers anything that what other processes have changed may not have been heard of."""
+        for doubt in self.on_doubt:
+            doubt()
 
     def removal_asked(self) -> None:
         """Tell whoever removes in the background that there is something to do."""

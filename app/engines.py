@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.errors import Invalid, Unavailable
 from app.files import free_name
-from app.listen import PATIENCE
+from app.listen import PATIENCE, be_missed
 from app.outage import invalidated, no_room
 from app.priority import step_back
 from app.settings import Settings
@@ -96,7 +96,9 @@ def accounts_engine(settings: Settings) -> Engine:
         if work := WORK.get():
             work.account_statements += 1
 
-    if embedded:
+    if not embedded:
+        sa_event.listen(engine, "connect", be_missed)
+    else:
 
         @sa_event.listens_for(engine, "connect")
         def _configure(connection: Any, _record: Any) -> None:
@@ -133,6 +135,7 @@ def events_engine(settings: Settings, *, opened: bool = True) -> Engine:
             hide_parameters=True,
             skip_autocommit_rollback=True,
         )
+        sa_event.listen(engine, "connect", be_missed)
         sa_event.listen(engine, "connect", _prepare_for_questions(settings.statement_timeout))
         return engine
     file = Path(url.database or "")

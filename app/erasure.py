@@ -65,6 +65,17 @@ def count(store: EventStore, target: Target, most: int | None = None) -> int:
     return found
 
 
+def present(store: EventStore, website_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these websites of which there are any rows."""
+    found: set[UUID] = set()
+    with store.connected() as connection:
+        without_limit(connection)
+        for table in WEBSITE_TABLES:
+            mine = table.c.website_id.in_(list(website_ids))
+            found.update(connection.scalars(sa.select(table.c.website_id).where(mine).distinct()))
+    return found
+
+
 def remove_few(store: EventStore, target: Target) -> int | None:
     """Remove them in one transaction if they are few: how many they were. None if they are many, then nothing is done."""
     if count(store, target, _AT_ONCE + 1) > _AT_ONCE:

@@ -8,11 +8,13 @@ shown of an error is its kind, where it happened, and a reason where that comes 
 from __future__ import annotations
 
 import datetime as dt
+import inspect
 import json
 import logging
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Final
@@ -39,6 +41,9 @@ def configure(settings: Settings) -> None:
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_thread
     sys.unraisablehook = _unraisable
+    logging.captureWarnings(True)
+    # Whoever leaves a socket amid a question cancels it, and what was asked of some of its fields has not begun then.
+    warnings.filterwarnings("ignore", r"coroutine '.*' was never awaited", RuntimeWarning)
 
 
 class TextFormatter(logging.Formatter):
@@ -155,9 +160,17 @@ def _uncaught_in_thread(given: threading.ExceptHookArgs) -> None:
 
 
 def _unraisable(given: sys.UnraisableHookArgs) -> None:
-    if given.exc_value is not None:
+    if given.exc_value is not None and not _never_begun(given.object):
         # What it happened in is named by its kind: the object itself may show what it handles.
         source = getattr(given.object, "__qualname__", type(given.object).__qualname__)
         logging.getLogger("dashi").error(
             "an error that nobody could handle, in %s", source, exc_info=given.exc_value
         )
+
+
+def _never_begun(one: object) -> bool:
+    """Whether it is a coroutine that nobody awaited. None of its own code has run, so what was raised is CPython's own:
+    it imports `warnings` to tell of it, for which there is no `__import__` where it is cleared away while a named tuple
+    is being made (https://github.com/python/cpython/blob/v3.11.7/Lib/collections/__init__.py#L423: no builtins).
+    """
+    return inspect.iscoroutine(one) and inspect.getcoroutinestate(one) == inspect.CORO_CREATED

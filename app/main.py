@@ -21,7 +21,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse, RedirectResponse
 from sqlalchemy.orm import Session, sessionmaker
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import auth, gauges, logs, migrations, removals, scrape
+from app import auth, gauges, logs, migrations, peers, removals, scrape
 from app.context import SYSTEM, Ctx, Runtime
 from app.control import Control
 from app.engines import accounts_engine, accounts_file, accounts_sessions, events_file
@@ -33,6 +33,7 @@ from app.ingest.journals import open_journals
 from app.live.hub import Live
 from app.metrics import Forwarded, Metrics
 from app.outage import outage
+from app.peers import Peers
 from app.removals import Removing
 from app.request_log import RequestLog
 from app.scrape import Workers
@@ -62,6 +63,7 @@ class Services:
     tidy: Tidy
     control: Control | None
     workers: Workers
+    peers: Peers
     removing: Removing
 
 
@@ -122,16 +124,27 @@ def _journals(settings: Settings) -> tuple[Journal, list[Journal]]:
     return open_journals(settings.data_dir.resolve() / "journal", settings.journal_max_bytes, alone=alone)
 
 
-def check_journals(settings: Settings) -> None:
-    """Raise Unavailable where serving would, for want of a journal: a server's own failure would be a trace."""
+def check_start(settings: Settings) -> str | None:
+    """Raise where serving would: a server's own failure would be a trace. As `open_runtime` for the password."""
+    runtime, password = open_runtime(settings)
+    try:
+        peers.check(runtime)
+    finally:
+        runtime.close()
     own, left_over = _journals(settings)
     for journal in (own, *left_over):
         journal.close()
+    return password
 
 
 def open_services(settings: Settings) -> Services:
     """A runtime that collects. Raises as `open_runtime`."""
     runtime, _ = open_runtime(settings)
+    try:
+        meeting = Peers(runtime)
+    except AppError:
+        runtime.close()
+        raise
     metrics = Metrics(Forwarded(runtime.proxies, settings.client_ip_header))
     runtime.logged_in = lambda outcome: metrics.logins.labels(outcome).inc()
     runtime.events.observed = metrics.statement_seconds.observe
@@ -147,11 +160,12 @@ def open_services(settings: Settings) -> Services:
     gauges.tell_versions(metrics, runtime.events)
     workers = Workers(metrics, journal.file, settings.workers > 1)
     runtime.events.is_removing = lambda: removals.is_under_way(runtime)
-    return Services(runtime, collector, metrics, live, tidy, control, workers, Removing(runtime))
+    return Services(runtime, collector, metrics, live, tidy, control, workers, meeting, Removing(runtime))
 
 
 def close_services(services: Services) -> None:
     services.live.close()
+    services.peers.close()
     if services.control is not None:
         services.control.close()
     services.workers.close()

@@ -241,3 +241,17 @@ class Removal(Base):
     requested_by: Mapped[UUID | None]
     requested_at: Mapped[dt.datetime] = mapped_column(default=utc_now)
     finished_at: Mapped[dt.datetime | None]
+
+
+class LoginTry(Base):
+    """What is remembered of wrong passwords where several processes share accounts (`app.tries`).
+
+    `key` names an account, a network or both to nobody but this server; times are in seconds since 1970.
+    """
+
+    __tablename__ = "login_try"
+
+    key: Mapped[str] = mapped_column(sa.String(32), primary_key=True)
+    amount: Mapped[float] = mapped_column(sa.Double)
+    at: Mapped[float] = mapped_column(sa.Double)
+    until: Mapped[float] = mapped_column(sa.Double)  # it may be forgotten then

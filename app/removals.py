@@ -33,8 +33,11 @@ _LOOK: Final = 30.0
 _RETENTION: Final = 3600.0
 # A removal without a bound whose process did not come to give it one: by then nobody takes hits for the website.
 _FORGOTTEN: Final = dt.timedelta(seconds=60)
-# Until then it is looked whether other processes have taken hits for a deleted website.
+# Until then it is looked each time whether other processes have taken hits for a deleted website, and now and then as long
+# as a removal is remembered: what waited in the journal of a machine that was away is stored when that is back.
 _SWEPT: Final = dt.timedelta(minutes=10)
+# Websites of which one question asks whether there is anything of them.
+_ASKED_AT_ONCE: Final = 500
 _UNSETTLED: Final = "Hits that were accepted are not stored yet: try again in a moment"
 # How long one can be looked at once it is done.
 _REMEMBERED: Final = dt.timedelta(days=90)
@@ -107,9 +110,10 @@ def of_deleted(ctx: Ctx, website_id: UUID) -> None:
     """Have everything of a website removed whose row is deleted in this operation."""
     ctx.db.add(_asked(ctx, website_id, Reason.DELETE))
 
+    # Once this process has forgotten it, it takes no hit for it: whatever there is can go.
+    ctx.website_changed(website_id)
+
     def finish() -> None:
-        # From now on no hit is taken for it: whatever there is can go.
-        ctx.runtime.website_changed(website_id)
         try:
             _give_bound(ctx.runtime, Removal.website_id == website_id)
         except (Unavailable, sa.exc.OperationalError):
@@ -191,7 +195,7 @@ def work_off(runtime: Runtime, stopping: threading.Event | None = None, *, keep:
             return False
         with suppress(Unavailable):  # the next time
             _give_bound(runtime, Removal.requested_at < utc_now() - _FORGOTTEN)
-        _sweep(runtime)
+        _sweep(runtime, _REMEMBERED if keep else _SWEPT)
         while not stopping.is_set() and (found := _next(runtime)):
             _remove(runtime, found, stopping)
         _uncover(runtime)
@@ -220,22 +224,24 @@ def _give_bound(runtime: Runtime, *which: sa.ColumnElement[bool]) -> None:
         session.execute(sa.update(Removal).where(*unbound).values(upto=upto))
 
 
-def _sweep(runtime: Runtime) -> None:
-    """Remove what other processes have taken for a deleted website as long as they remembered it."""
+def _sweep(runtime: Runtime, back: dt.timedelta) -> None:
+    """Remove what other processes have stored of websites that were deleted within this time."""
     if runtime.events.embedded:
         return
     now = utc_now()
     which = (
         Removal.reason == Reason.DELETE.value,
         Removal.finished_at.is_not(None),
-        Removal.requested_at.between(now - _SWEPT, now - _FORGOTTEN),
+        Removal.requested_at.between(now - back, now - _FORGOTTEN),
         Removal.website_id.not_in(sa.select(Website.website_id)),
     )
     with runtime.accounts() as session:
         gone = session.scalars(sa.select(Removal.website_id).where(*which).distinct()).all()
-    for website_id in gone:
-        for _ in erasure.remove(runtime.events, Target(website_id)):
-            pass
+    for start in range(0, len(gone), _ASKED_AT_ONCE):
+        for website_id in erasure.present(runtime.events, gone[start : start + _ASKED_AT_ONCE]):
+            for _ in erasure.remove(runtime.events, Target(website_id)):
+                pass
+            log.info("website %s: what came after it was deleted is gone", website_id)
 
 
 def _begin(runtime: Runtime, website_id: UUID) -> None:

@@ -167,6 +167,10 @@ class Keys:
         """What a login's or a share's token remembers of a password's hash."""
         return hmac.digest(self._login_key, password_hash.encode(), "sha256").hex()[:16]
 
+    def hidden(self, text: str) -> str:
+        """A text as it can be recognised by whoever has the secret, and read by nobody: 32 hexadecimal digits."""
+        return hmac.digest(self._login_key, text.encode("utf-8", "replace"), "sha256").hex()[:32]
+
     def login_claims(self, token: str) -> dict[str, Any] | None:
         """The claims of either kind of login token, with `userId`; None if it is neither."""
         if not token or len(token) > _MAX_TOKEN:

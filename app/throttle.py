@@ -1,33 +1,80 @@
-"""Wrong passwords: how many may be tried (docs/decisions/0025).
-
-In each process for itself, and in memory alone: who tried what is kept nowhere.
-"""
+"""Wrong passwords: how many may be tried (docs/decisions/0025-guessing-passwords.md, 0023-several-processes.md)."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from math import ceil
-from typing import Final, TypeVar
+from typing import Final
 
 from app.addresses import network_of
-from app.buckets import Buckets
 from app.errors import AppError, TooMany
 from app.security import digest
+from app.tries import Key, Notes, OwnTries, Tries
 
 # Seconds between the tries at one account from one network, when there were very many.
 LONGEST_WAIT: Final = 900
 # Seconds of quiet after which tries of one network at one account are forgotten.
 _FORGOTTEN: Final = 3600
 _HOUR: Final = 3600
-_MOST: Final = 50_000  # of each thing that is remembered, at some 200 bytes
+# Seconds that a network is known from which an account gave its right password.
+_KNOWN: Final = 90 * 86_400
 
-# The account as its digest, and the network.
-_Pair = tuple[str, str]
-V = TypeVar("V")
+
+@dataclass(frozen=True, slots=True)
+class _Hourly:
+    """So many tries at once, and as many an hour; the note is how many were left."""
+
+    key: Key
+    most: int
+
+    def left(self, notes: Notes) -> float:
+        note = notes.get(self.key)
+        if note is None:
+            return self.most
+        return min(self.most, note.amount + (notes.now - note.at) * self.most / _HOUR)
+
+    def wait(self, notes: Notes) -> int:
+        left = self.left(notes)
+        return 0 if left >= 1 else max(1, ceil((1 - left) * _HOUR / self.most))
+
+    def take(self, notes: Notes) -> None:
+        notes.put(self.key, self.left(notes) - 1, _HOUR)
+
+    def give_back(self, notes: Notes) -> None:
+        notes.put(self.key, min(self.most, self.left(notes) + 1), _HOUR)
+
+
+@dataclass(frozen=True, slots=True)
+class _Doubling:
+    """Some tries at once, then each waits twice as long as the one before; the note is how many there were."""
+
+    key: Key
+    at_once: int
+
+    def count(self, notes: Notes) -> int:
+        note = notes.get(self.key)
+        return int(note.amount) if note and notes.now - note.at < _FORGOTTEN else 0
+
+    def wait(self, notes: Notes) -> int:
+        over, note = self.count(notes) - self.at_once, notes.get(self.key)
+        if over < 0 or note is None:
+            return 0
+        pause = min(2.0 ** min(over, 20), LONGEST_WAIT)
+        return max(0, ceil(note.at + pause - notes.now))
+
+    def take(self, notes: Notes) -> None:
+        notes.put(self.key, self.count(notes) + 1, _FORGOTTEN)
+
+    def give_back(self, notes: Notes) -> None:
+        notes.put(self.key, max(0, self.count(notes) - 1), _FORGOTTEN)
+
+    def begin_anew(self, notes: Notes) -> None:
+        notes.put(self.key, 0, _FORGOTTEN)
+
+
+_Limit = _Doubling | _Hourly
 
 
 class Throttle:
@@ -41,19 +88,15 @@ class Throttle:
     A network that gave the right password of an account before is held to the first alone for that account: whoever tries
     from elsewhere, or tries other accounts from there, does not lock its user out.
 
-    Names that nobody has are counted as those of accounts. May be used by several threads.
+    Names that nobody has are counted as those of accounts. May be used by several threads, and by processes that share
+    what is remembered.
     """
 
-    def __init__(
-        self, tries: int, per_address: int, per_account: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, tries: int, per_address: int, per_account: int, memory: Tries | None = None) -> None:
         self._tries = tries
-        self._clock = clock
-        self._addresses = Buckets(per_address, per_address / _HOUR, _MOST, clock)
-        self._accounts = Buckets(per_account, per_account / _HOUR, _MOST, clock)
-        self._tried: OrderedDict[_Pair, tuple[int, float]] = OrderedDict()  # how often, and when last
-        self._known: OrderedDict[_Pair, None] = OrderedDict()
-        self._changing = threading.Lock()
+        self._per_address = per_address
+        self._per_account = per_account
+        self._memory = memory or OwnTries()
 
     @contextmanager
     def attempt(self, account: str, caller: str) -> Iterator[None]:
@@ -62,63 +105,33 @@ class Throttle:
         Raises TooMany, and nothing is tried, when there were too many wrong ones; it says the same whether there is such
         an account or not.
         """
-        pair = digest(account), network_of(caller)
-        known = self._begin(pair)
+        who, network = digest(account), network_of(caller)
+        pair = _Doubling(("pair", f"{who} {network}"), self._tries)
+        known: Key = ("known", f"{who} {network}")
+        wide: list[_Limit] = [
+            _Hourly(("network", network), self._per_address),
+            _Hourly(("account", who), self._per_account),
+        ]
+        keys = [pair.key, known, *(limit.key for limit in wide)]
+        with self._memory.turn(keys) as notes:
+            if notes.get(known):
+                wide = []
+            limits: list[_Limit] = [pair, *wide]
+            if wait := max(limit.wait(notes) for limit in limits):
+                raise TooMany("Too many wrong passwords: try again later", retry_after=wait)
+            for limit in limits:
+                limit.take(notes)
         try:
             yield
         except AppError:
             raise
         except BaseException:
-            self._undo(pair, known)
+            with self._memory.turn(keys) as notes:
+                for limit in limits:
+                    limit.give_back(notes)
             raise
-        self._undo(pair, known)
-        with self._changing:
-            self._tried.pop(pair, None)
-            _remember(self._known, pair, None)
-
-    def _begin(self, pair: _Pair) -> bool:
-        """Count a try as wrong. Whether the network is one that gave the right password before."""
-        with self._changing:
-            known = pair in self._known
-            wide = [] if known else self._wide(pair)
-            # What cannot be taken from a bucket is not taken: its balance tells how long it takes.
-            waits = [
-                buckets.take(whose, 1).retry_after for buckets, whose in wide if not buckets.affords(whose, 1)
-            ]
-            if wait := max([self._wait(pair), *waits]):
-                raise TooMany("Too many wrong passwords: try again later", retry_after=wait)
-            for buckets, whose in wide:
-                buckets.take(whose, 1)
-            _remember(self._tried, pair, (self._count(pair) + 1, self._clock()))
-            return known
-
-    def _undo(self, pair: _Pair, known: bool) -> None:
-        with self._changing:
-            for buckets, whose in [] if known else self._wide(pair):
-                buckets.give_back(whose, 1)
-            count, at = self._tried.get(pair, (0, 0.0))
-            if count:
-                self._tried[pair] = (count - 1, at)
-
-    def _wide(self, pair: _Pair) -> list[tuple[Buckets, str]]:
-        account, network = pair
-        return [(self._addresses, network), (self._accounts, account)]
-
-    def _count(self, pair: _Pair) -> int:
-        count, at = self._tried.get(pair, (0, 0.0))
-        return count if self._clock() - at < _FORGOTTEN else 0
-
-    def _wait(self, pair: _Pair) -> int:
-        """Whole seconds until the next try of the pair."""
-        over = self._count(pair) - self._tries
-        if over < 0:
-            return 0
-        pause = min(2.0 ** min(over, 20), LONGEST_WAIT)
-        return max(0, ceil(self._tried[pair][1] + pause - self._clock()))
-
-
-def _remember(where: OrderedDict[_Pair, V], pair: _Pair, value: V) -> None:
-    where[pair] = value
-    where.move_to_end(pair)
-    if len(where) > _MOST:
-        where.popitem(last=False)
+        with self._memory.turn(keys) as notes:
+            for limit in wide:
+                limit.give_back(notes)
+            pair.begin_anew(notes)
+            notes.put(known, 1, _KNOWN)

@@ -151,7 +151,7 @@ def delete(ctx: Ctx, user_id: UUID) -> User:
     ctx.db.flush()
     ctx.db.delete(found)
     ctx.db.flush()
-    ctx.after_commit.append(ctx.runtime.keys_changed)
+    ctx.keys_changed()
     return found
 
 

@@ -163,7 +163,7 @@ def create(
     if share_slug is not None:
         shares.add(ctx, website, share_slug, is_default=True)
     ctx.db.flush()
-    ctx.after_commit.append(lambda: ctx.runtime.website_changed(website.website_id))
+    ctx.website_changed(website.website_id)
     return website
 
 
@@ -180,8 +180,6 @@ def update(
     retention_days: int | Keep | None = KEEP,
 ) -> Website:
     """Change what is given. `share_slug` None ends the share that REST shows, `retention_days` None keeps everything.
-
-    Which hits are taken changes at once in this process.
 
     Raises as `access.update_website`; Invalid for a bad value, Conflict for a slug in use.
     """
@@ -207,7 +205,7 @@ def update(
         website.retention_days = retention_days
         ctx.after_commit.append(ctx.runtime.removal_asked)
     ctx.db.flush()
-    ctx.after_commit.append(lambda: ctx.runtime.website_changed(website_id))
+    ctx.website_changed(website_id)
     return website
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from benchmarks.stores import DUCKDB, POSTGRESQL
+from benchmarks.stores import CLICKHOUSE, DUCKDB, POSTGRESQL
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +96,12 @@ TARGETS: Final[Mapping[tuple[str, str], Target]] = {
     ("collecting beside dashboards, of the rate alone", DUCKDB): at_least(60),
     ("collecting beside dashboards, max", DUCKDB): at_most(500),
     ("collecting", POSTGRESQL): at_least(2000),
+    ("applying, 10,000 at a time", CLICKHOUSE): at_least(50_000),
+    **{
+        (f"10 M, {period}, {way} against DuckDB", CLICKHOUSE): at_most(2)
+        for period in ("1 day", "30 days", "365 days")
+        for way in ("14 REST calls", "14 REST calls, 8 at once", "one GraphQL operation")
+    },
     ("two workers against one", POSTGRESQL): at_least(1.2),
     **{("acknowledged and not counted", store): at_most(0) for store in (DUCKDB, POSTGRESQL)},
     ("resident memory at most, meanwhile", DUCKDB): at_most(600),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.stores import DUCKDB, Store, Stores
+from benchmarks.stores import CLICKHOUSE, DUCKDB, Store, Stores
 from benchmarks.traffic import Traffic
 
 # The size of the traffic on which Umami 3.1 was measured.
@@ -35,10 +35,10 @@ class Run:
         return Traffic(max([size for size in self.sizes if size <= UMAMI_EVENTS], default=min(self.sizes)))
 
     def each(self) -> Iterator[Store]:
-        """Every store and size; what is too large for a comparison with Umami is for DuckDB alone."""
+        """Every store and size; PostgreSQL only has what is compared with Umami."""
         for engine in self.engines:
             for size in self.sizes:
-                if engine == DUCKDB or size <= UMAMI_EVENTS:
+                if engine in (DUCKDB, CLICKHOUSE) or size <= UMAMI_EVENTS:
                     yield self.stores.filled(engine, Traffic(size))
 
 

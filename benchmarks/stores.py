@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import duckdb
@@ -21,20 +23,29 @@ import sqlalchemy as sa
 from pydantic import SecretStr
 
 from app import websites
-from app.db import EventStore, without_limit
+from app.db import without_limit
 from app.engines import events_engine
 from app.folding import fold_all
 from app.main import open_runtime
 from app.settings import Settings
 from app.stores import event_store
+from app.tables import WEBSITE_TABLES
 from app.tidy import tidy_once
 from benchmarks.traffic import DETAILS, EVENTS, Traffic, slices
-from tests.process import Process, environment, serving
+from tests.process import Process, engine_within, environment, serving
 from tests.server import ADMIN, PASSWORD, SECRET
+
+T = TypeVar("T")
 
 DUCKDB: Final = "DuckDB"
 POSTGRESQL: Final = "PostgreSQL"
+CLICKHOUSE: Final = "ClickHouse"
 _CHUNK: Final = 1 << 20
+# Columns that ClickHouse has in another form, as it takes them from a file.
+_FOR_PARQUET: Final = {
+    **dict.fromkeys(("event_id", "website_id", "session_id", "visit_id"), "CAST({0} AS VARCHAR) AS {0}"),
+    "date_value": "epoch_us({0}) AS {0}",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +72,11 @@ class Store:
         return self.traffic.website_ids[0]
 
     @property
+    def events_url(self) -> str:
+        """Of ClickHouse's engine within the process that asks; '' for other stores."""
+        return engine_within(self.data_dir) if self.engine == CLICKHOUSE else ""
+
+    @property
     def made(self) -> Made:
         return Made(**json.loads(self._mark.read_text()))
 
@@ -74,6 +90,7 @@ class Store:
         return Settings(
             data_dir=self.data_dir,
             database_url=self.database_url,
+            events_url=self.events_url,
             app_secret=SecretStr(SECRET),
             admin_password=SecretStr(PASSWORD),
         )
@@ -81,7 +98,7 @@ class Store:
     @contextmanager
     def serving(self, **more: str) -> Iterator[Process]:
         """`dashi serve` with default settings but for these."""
-        given = {"DUCKDB_MEMORY_LIMIT": "", **more}
+        given = {"DUCKDB_MEMORY_LIMIT": "", "EVENTS_URL": self.events_url, **more}
         values = environment(self.data_dir, self.database_url, **given)
         with serving(values, self.data_dir.with_suffix(".log")) as process:
             yield process
@@ -102,8 +119,9 @@ class Store:
         begun = time.perf_counter()
         self._write({"event": EVENTS})
         store = event_store(self.settings)
-        with store.engine.begin() as connection:
-            derive(connection)
+        if self.engine != CLICKHOUSE:  # which derives as it inserts
+            with store.engine.begin() as connection:
+                derive(connection)
         store.close()
         self._settle()
         events, seconds, size = self._count(), time.perf_counter() - begun, self.bytes()
@@ -116,6 +134,12 @@ class Store:
         """What the events take on disk, accounts aside on DuckDB."""
         if self.engine == DUCKDB:
             return self._file.stat().st_size
+        if self.engine == CLICKHOUSE:
+            return int(
+                self._clickhouse(
+                    "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = 'dashi'"
+                )
+            )
         with psycopg.connect(self.database_url) as connection:
             [size] = connection.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
         return int(size)
@@ -127,6 +151,18 @@ class Store:
                 for _ in slices(connection, self.traffic):
                     for table, query in tables.items():
                         connection.execute(f"INSERT INTO {table} BY NAME {query}")
+            return
+        if self.engine == CLICKHOUSE:
+            part = self.data_dir / "slice.parquet"
+            with duckdb.connect() as source:
+                for _ in slices(source, self.traffic):
+                    for table, query in tables.items():
+                        columns = [name for name, *_ in source.execute(f"DESCRIBE {query}").fetchall()]
+                        given = ", ".join(_FOR_PARQUET.get(name, "{0}").format(name) for name in columns)
+                        source.execute(f"COPY (SELECT {given} FROM ({query})) TO '{part}' (FORMAT parquet)")
+                        names, read = ", ".join(columns), f"file('{part}', Parquet)"
+                        self._clickhouse(f"INSERT INTO {table} ({names}) SELECT * FROM {read}")
+            part.unlink()
             return
         part = self.data_dir / "slice.csv"
         with duckdb.connect() as source, psycopg.connect(self.database_url, autocommit=True) as target:
@@ -148,6 +184,9 @@ class Store:
         if self.engine == DUCKDB:
             with duckdb.connect(self._file) as connection:
                 connection.execute("CHECKPOINT")
+        elif self.engine == CLICKHOUSE:
+            for table in WEBSITE_TABLES:
+                self._clickhouse(f"OPTIMIZE TABLE {table.name} FINAL")
         else:
             with psycopg.connect(self.database_url, autocommit=True) as connection:
                 connection.execute("VACUUM ANALYZE")
@@ -159,6 +198,16 @@ class Store:
         engine.dispose()
         return int(count)
 
+    def _clickhouse(self, statement: str) -> str:
+        """Run a statement, whatever it takes. Answers its first value."""
+        engine = events_engine(self.settings)
+        settings = {"max_execution_time": 0, "max_partitions_per_insert_block": 1000}
+        with engine.connect().execution_options(settings=settings) as connection:
+            found = connection.exec_driver_sql(statement)
+            value = str(found.scalar()) if statement.startswith("SELECT") else ""
+        engine.dispose()
+        return value
+
     @property
     def _file(self) -> Path:
         return self.data_dir / "events.duckdb"
@@ -166,6 +215,17 @@ class Store:
     @property
     def _mark(self) -> Path:
         return self.data_dir / "made.json"
+
+
+def _fill(store: Store) -> None:
+    store.create()
+    store.fill()
+
+
+def elsewhere(function: Callable[..., T], *given: Any) -> T:
+    """What a function answers in a fresh process: there is one ClickHouse engine in each, on the files it began with."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(function, *given).result()
 
 
 def derive(connection: sa.Connection) -> None:
@@ -187,8 +247,7 @@ class Stores:
         if not store.is_made:
             self._remove(store)
             self._create_database(store)
-            store.create()
-            store.fill()
+            elsewhere(_fill, store)
         return store
 
     @contextmanager
@@ -197,7 +256,7 @@ class Stores:
         self._copies += 1
         copied = self._store(store.engine, f"{store.data_dir.name}-copy-{self._copies}", store.traffic)
         self._remove(copied)
-        shutil.copytree(store.data_dir, copied.data_dir)
+        shutil.copytree(store.data_dir, copied.data_dir, symlinks=True)
         self._create_database(copied, like=store.data_dir.name)
         try:
             yield copied

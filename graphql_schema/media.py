@@ -41,3 +41,12 @@ def refused_with(result: ExecutionResult) -> int | None:
         return None
     status: int = (errors[0].extensions or {})["status"]  # every error has been through `errors.public`
     return status
+
+
+def retry_after(result: ExecutionResult) -> int | None:
+    """Seconds after which all of it may work, the longest that any error asks for; None if time helps none of them.
+
+    It is said whatever the status is: a client of `application/json` is answered with 200 when it is refused as well.
+    """
+    waits = [(error.extensions or {}).get("retryAfter") for error in result.errors or []]
+    return max((wait for wait in waits if wait is not None), default=None)

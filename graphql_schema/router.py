@@ -35,14 +35,14 @@ from app.settings import Settings
 from graphql_schema import caching, sse
 from graphql_schema.context import Context, open_context
 from graphql_schema.graphiql_page import graphiql_response, graphiql_routes
-from graphql_schema.media import EVENT_STREAM, GRAPHQL_JSON, JSON, chosen_type, refused_with
+from graphql_schema.media import EVENT_STREAM, GRAPHQL_JSON, JSON, chosen_type, refused_with, retry_after
 from graphql_schema.schema import make_schema
 from graphql_schema.sockets import SocketHandler
 
 _HANDSHAKE: Final = timedelta(seconds=10)
 _HEADERS: Final = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag",
+    "Access-Control-Expose-Headers": "ETag, Retry-After",
     "Cache-Control": "no-store",
 }
 # `*` would not cover Authorization.
@@ -147,6 +147,8 @@ class GraphQLView(GraphQL[Context, None]):
             return Response(status_code=400)  # who sent half a request is gone, and nobody reads this
         if response.media_type == JSON:
             _as_accepted(request, response)
+            if seconds := getattr(request.state, "retry_after", None):
+                response.headers["Retry-After"] = str(seconds)
         return _kept(request, response)
 
     async def execute_operation(  # type: ignore[override]  # what strawberry calls it with, and no batches
@@ -177,6 +179,7 @@ class GraphQLView(GraphQL[Context, None]):
             # By the specification there is no data then, not even null.
             del answer["data"]
             request.state.refused = status
+        request.state.retry_after = retry_after(result)
         return answer
 
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData:

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from app.context import Ctx
 from app.settings import Settings
 from tests import populate as sending
+from tests.process import engine_within
 from tests.server import PASSWORD, SECRET, Server, running
 
 STORES = ("duckdb", "postgresql", "clickhouse")
@@ -93,6 +94,18 @@ def make_settings(
         return Settings(**given)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def address(store: str, request: pytest.FixtureRequest) -> Callable[[Path], str]:
+    """Where a server of its own, with this data directory, has its events: as `tests.process.environment` takes it."""
+
+    def of(data_dir: Path) -> str:
+        if store == "postgresql":
+            return str(request.getfixturevalue("postgres")())
+        return engine_within(data_dir) if store == "clickhouse" else ""
+
+    return of
 
 
 @pytest.fixture(scope="session")

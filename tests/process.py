@@ -40,6 +40,9 @@ class Process:
                 time.sleep(0.05)
         raise AssertionError(f"not ready within {seconds} s: {self.log.read_text()}")
 
+    def metrics(self) -> str:
+        return httpx.get(f"{self.url}/metrics", timeout=30).text
+
     def token(self) -> str:
         answer = httpx.post(f"{self.url}/api/auth/login", json={"username": "admin", "password": PASSWORD})
         answer.raise_for_status()
@@ -52,12 +55,15 @@ def engine_within(data_dir: Path) -> str:
     return f"clickhousedb:///dashi?interface=chdb&path={data_dir / 'clickhouse'}"
 
 
-def environment(data_dir: Path, database_url: str = "", **more: str) -> dict[str, str]:
-    """The environment of a fresh instance on a free port; settings of the test's own environment are left out."""
+def environment(data_dir: Path, url: str = "", **more: str) -> dict[str, str]:
+    """The environment of a fresh instance on a free port; settings of the test's own environment are left out.
+
+    `url` is of PostgreSQL, for accounts and events, or of ClickHouse, for events; '' is files in `data_dir`.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     given = {
         "DATA_DIR": str(data_dir),
-        "DATABASE_URL": database_url,
+        "EVENTS_URL" if url.startswith("clickhouse") else "DATABASE_URL": url,
         "APP_SECRET": SECRET,
         "ADMIN_PASSWORD": PASSWORD,
         "DUCKDB_MEMORY_LIMIT": "1GB",

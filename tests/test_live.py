@@ -6,7 +6,6 @@ import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,10 +35,8 @@ from app.stats.measures import Summary
 from app.stats.period import Period
 from app.stats.zones import UTC
 from app.stored import MOST, Stored, stored
-from tests.following import eventually, socket
-from tests.graphql_schema.test_subscriptions import ACTIVE, EVENTS
+from tests.following import eventually
 from tests.populate import CHROME
-from tests.process import Process, environment, serving
 from tests.server import ADMIN, Server, running
 
 EVER = Period.all_time(UTC)
@@ -318,7 +315,7 @@ def test_while_many_send_every_event_is_told_once(
 def listeners(server: Server) -> list[int]:
     """Process ids of the connections that listen, at PostgreSQL."""
     query = sa.text(
-        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dashi listening'"
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'dashi stored'"
     )
     with server.runtime.events.engine.connect() as connection:
         return [pid for (pid,) in connection.execute(query)]
@@ -362,65 +359,3 @@ def test_a_stop_ends_all_and_takes_no_more(make_settings: Callable[..., Settings
         with pytest.raises(Unavailable):
             Follower(live, stopped.runtime, follow_active_visitors, site)
         follower.subscription.close()
-
-
-# Several processes
-
-
-@pytest.fixture
-def two(
-    postgres: Callable[[], str], tmp_path: Path
-) -> Iterator[tuple[Process, Process, str, dict[str, str]]]:
-    """Two processes on one database, a website of both, and the admin's headers."""
-    url = postgres()
-    with (
-        serving(environment(tmp_path / "a", url), tmp_path / "a.log") as one,
-        serving(environment(tmp_path / "b", url), tmp_path / "b.log") as other,
-    ):
-        headers = {"Authorization": f"Bearer {one.token()}"}
-        made = httpx.post(
-            f"{one.url}/api/websites", json={"name": "x", "domain": "example.com"}, headers=headers
-        )
-        yield one, other, made.json()["id"], headers
-
-
-def test_what_one_process_stores_is_told_by_the_other(
-    two: tuple[Process, Process, str, dict[str, str]],
-) -> None:
-    one, other, site, headers = two
-    with socket(one.url, headers) as here, socket(other.url, headers) as there:
-        for opened in (here, there):
-            opened.subscribe(EVENTS, {"w": site}, "e")
-            opened.subscribe(ACTIVE, {"w": site}, "a")
-            assert opened.next("a") == {"activeVisitors": 0}
-        # With a first value in hand all is followed; from here on nothing may be lost.
-        rounds = 15
-
-        def work(process: Process, name: str) -> None:
-            for turn in range(rounds):
-                send(process.url, site, f"{name}-{turn}", at="2021-05-05 05:05:05" if turn % 3 else None)
-
-        with ThreadPoolExecutor(2) as pool:
-            sending = [pool.submit(work, one, "one"), pool.submit(work, other, "other")]
-            for future in sending:
-                future.result()
-        expected = sorted(f"{name}-{turn}" for name in ("one", "other") for turn in range(rounds))
-        for opened in (here, there):
-            found: list[str] = []
-            while len(found) < len(expected):
-                push = opened.next("e")["events"]
-                assert push["missed"] == 0
-                found += [event["name"] for event in push["events"]]
-            assert sorted(found) == expected
-            assert opened.until({"activeVisitors": 1}, "a")
-
-
-def test_a_website_that_another_process_deletes(
-    two: tuple[Process, Process, str, dict[str, str]],
-) -> None:
-    one, other, site, headers = two
-    with socket(other.url, headers) as there:
-        there.subscribe(ACTIVE, {"w": site})
-        assert there.next() == {"activeVisitors": 0}
-        assert httpx.delete(f"{one.url}/api/websites/{site}", headers=headers).status_code == 200
-        assert there.ended() == {"code": "not-found", "status": 404}

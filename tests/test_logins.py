@@ -17,6 +17,7 @@ import pytest
 from app import auth, security, shares, users
 from app.settings import Settings
 from app.throttle import Throttle
+from app.tries import OwnTries
 from tests.populate import CHROME
 from tests.server import PASSWORD, Server, running
 from tests.test_throttle import Clock
@@ -38,7 +39,7 @@ def guarded(make_settings: Callable[..., Settings]) -> Iterator[Server]:
 def clock(guarded: Server) -> Clock:
     """Time stands still, and nobody has tried anything: 3 tries, 50 of an address, 12 at an account."""
     clock = Clock()
-    guarded.runtime.throttle = Throttle(3, 50, 12, clock)
+    guarded.runtime.throttle = Throttle(3, 50, 12, OwnTries(clock))
     return clock
 
 
@@ -196,7 +197,7 @@ def test_addresses_that_a_client_makes_up_give_no_more_tries(
 
 
 def test_one_address_does_not_try_a_list_of_names(guarded: Server, clock: Clock) -> None:
-    guarded.runtime.throttle = Throttle(3, 5, 12, clock)
+    guarded.runtime.throttle = Throttle(3, 5, 12, OwnTries(clock))
     answers = [by_rest(guarded, f"name {i}", "wrong") for i in range(6)]
     assert [answer.status_code for answer in answers] == [401] * 5 + [429]
     assert answers[5].headers["retry-after"] == "720"
@@ -219,7 +220,7 @@ def test_hashing_keeps_neither_collecting_nor_reading_waiting(
 ) -> None:
     """Fifty wait for two that take for ever; the next is told to come again, and all else is answered."""
     website = guarded.create_website()
-    guarded.runtime.throttle = Throttle(100, 100, 100, clock)
+    guarded.runtime.throttle = Throttle(100, 100, 100, OwnTries(clock))
     release, inside = threading.Event(), threading.Semaphore(0)
 
     def endless(password: str, hashed: str) -> bool:

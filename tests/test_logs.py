@@ -367,6 +367,36 @@ def test_what_nobody_can_catch_is_told_with_what_it_happened_in() -> None:
     assert told["trace"].splitlines()[-1] == "ValueError"
 
 
+_NEVER_AWAITED = """
+import warnings
+from app.logs import configure
+from app.settings import Settings
+
+async def question():
+    pass
+
+configure(Settings())
+cleared = [question()]
+cleared.clear()
+# As where a named tuple is made, in which there is no `__import__` for what Python would say.
+eval("lambda cleared: cleared.clear()", {"__builtins__": {}})([question()])
+warnings.warn("of another kind")
+"""
+
+
+def test_what_is_cancelled_before_it_begins_is_no_error_and_other_warnings_have_the_form_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _NEVER_AWAITED],
+        capture_output=True,
+        text=True,
+        env={"LOG_FORMAT": "json", "PATH": ""},
+    )
+    assert done.returncode == 0
+    told = json.loads(done.stderr)
+    assert (told["level"], told["logger"]) == ("warning", "py.warnings")
+    assert "UserWarning: of another kind" in told["message"]
+
+
 def test_a_socket_has_one_line_when_it_ends(live: Server, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "dashi.request"):
         address = f"{live.url.replace('http://', 'ws://')}/graphql?planted=planted"

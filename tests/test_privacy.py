@@ -115,8 +115,8 @@ def test_no_address_is_stored_or_logged(
     store: str, make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
     settings = make_settings(store)
-    more = {"EVENTS_URL": engine_within(settings.data_dir)} if store == "clickhouse" else {}
-    env = environment(settings.data_dir, settings.database_url, IGNORE_IP=IGNORED, **more)
+    url = engine_within(settings.data_dir) if store == "clickhouse" else settings.database_url
+    env = environment(settings.data_dir, url, IGNORE_IP=IGNORED)
     log = tmp_path / "log"
     with serving(env, log) as process:
         admin = {"Authorization": f"Bearer {process.token()}"}
@@ -132,6 +132,8 @@ def test_no_address_is_stored_or_logged(
         assert found_in(httpx.get(f"{process.url}/metrics").content) == []
         process.kill()
     searched = list(files(settings.data_dir))
+    for file in [*searched, log]:
+        assert found_in(file.read_bytes()) == [], file
     names = {file.name for file in searched}
     assert {"journal-1.sqlite", "journal-1.sqlite-wal"} <= names
     if store == "duckdb":
@@ -147,8 +149,6 @@ def test_no_address_is_stored_or_logged(
         )
         assert b"created_at" in done.stdout
         assert found_in(done.stdout) == []
-    for file in [*searched, log]:
-        assert found_in(file.read_bytes()) == [], file
 
 
 def test_the_search_would_find_one(store: str, make_settings: Callable[..., Settings]) -> None:

@@ -68,6 +68,8 @@ def figures(server: Server, website: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def world(store: str, make_settings: Callable[..., Settings]) -> World:
+    if store == "clickhouse":
+        pytest.skip("its schema has had one version")
     with running(make_settings(store)) as server:
         website = server.create_website()
         populate(server, website, HITS)
@@ -148,14 +150,19 @@ def make(settings: Settings, world: World, accounts: str, events: str) -> None:
 
 
 def assert_same(settings: Settings, world: World, since: str = "") -> None:
-    """Serve it: that migrates. Rows of tables that are younger than accounts `since` were not there to be kept."""
+    """Serve it: that migrates. Rows of tables that are younger than accounts `since` were not there to be kept.
+
+    What is remembered of logins is left out: looking is one.
+    """
     with running(settings) as server:
         assert figures(server, world.website) == world.figures
         bind: Any = server.runtime.accounts.kw["bind"]
         found = rows_of(bind, models.Base.metadata)
-    assert {name: rows for name, rows in found.items() if rows} == {
-        name: rows for name, rows in world.accounts.items() if rows
-    }
+    kept, expected = (
+        {name: rows for name, rows in accounts.items() if rows and name != models.LoginTry.__tablename__}
+        for accounts in (found, world.accounts)
+    )
+    assert kept == expected
 
 
 @pytest.mark.parametrize("number", range(max(len(EVENTS), len(ACCOUNTS))))

@@ -39,6 +39,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             "events",
             lambda: [stores.store(settings, "events", held if events_file(settings) else None, running)],
         ),
+        ("processes", lambda: stores.processes(settings)),
         ("journal", lambda: stores.journals(settings, running, held)),
         ("passwords", lambda: [stores.admins(settings)]),
         ("left over", lambda: stores.leftovers(settings)),

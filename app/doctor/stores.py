@@ -12,14 +12,14 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, make_url
 
-from app import migrations
+from app import migrations, peers
 from app.doctor.finding import Finding, amount, ok, problem, warning
 from app.doctor.server import Running
 from app.engines import accounts_file, duckdb_file, events_file
-from app.manifest import JOURNAL
+from app.manifest import JOURNAL, SECRET
 from app.migrations import Chain
 from app.models import User
-from app.security import verify_password
+from app.security import Keys, load_app_secret, verify_password
 from app.settings import Settings
 from app.tables import applied_batch
 
@@ -131,6 +131,28 @@ def admins(settings: Settings) -> Finding:
                 f"dashi user password {username}, and unset ADMIN_PASSWORD.",
             )
     return ok(name, "No admin has one of those that are tried first.")
+
+
+def processes(settings: Settings) -> Iterator[Finding]:
+    """Who shares the accounts, where they are no file, and whether all have the secret that this command has."""
+    file = settings.data_dir.resolve() / SECRET
+    if accounts_file(settings) or (settings.app_secret is None and not file.exists()):
+        return
+    keys = Keys(load_app_secret(settings))
+    try:
+        with _reading(settings, "accounts") as connection:
+            alike, others = peers.running(connection, keys)
+    except sa.exc.SQLAlchemyError:
+        return  # which the accounts' own finding tells
+    if others:
+        yield problem(
+            "processes",
+            f"{others} share these accounts with another secret: logins at one are none at the other, and each visitor is "
+            "two.",
+            "Give all of them the same APP_SECRET.",
+        )
+    else:
+        yield ok("processes", f"Running over these accounts, all with this secret: {alike}.")
 
 
 def journals(settings: Settings, running: Running | None, held: int | None) -> Iterator[Finding]:

@@ -22,8 +22,8 @@ _RETRY: Final = 2.0
 class Remembered(Generic[K, V]):
     """The answers to one question, asked in a worker and remembered for as long as `seconds` says of each.
 
-    What is forgotten is seen at once in this process; `seconds` bounds how late another process's changes are. While
-    nothing can be asked (Unavailable), an answer that `outlasts` that stands.
+    What is forgotten is seen at once; `seconds` bounds how late changes are seen of which nothing is heard. While nothing
+    can be asked (Unavailable), an answer that `outlasts` that stands.
     """
 
     def __init__(
@@ -75,6 +75,12 @@ class Remembered(Generic[K, V]):
         with self._changing:
             self._generation += 1
             self._answers.pop(key, None)
+
+    def doubt_all(self) -> None:
+        """Ask everything anew next time; what `outlasts` an outage stands until it can be asked. From any thread."""
+        with self._changing:
+            self._generation += 1
+            self._answers = {key: (answer, 0.0) for key, (answer, _) in self._answers.items()}
 
     def forget_all(self) -> None:
         """Ask everything anew next time. May be called from any thread."""

@@ -17,8 +17,8 @@ from app.rules import Rules
 from app.security import digest
 
 # How long (seconds) a website is remembered, with its rules, or not to exist, and what an API key may do. Websites that
-# come, change and go, revoked keys and deleted users are seen at once in this process; these bound how late all other
-# changes are.
+# come, change and go, revoked keys and deleted users are seen at once, by way of PostgreSQL in other processes too
+# (`app.peers`); these bound how late all other changes are.
 _KNOWN: Final = 15.0
 _UNKNOWN: Final = 2.0
 _KEY: Final = 5.0
@@ -51,6 +51,7 @@ class Senders:
         self._keys = Remembered(refusal, lambda _: _KEY, worker, lambda refused: refused is None)
         runtime.on_website_change.append(self._websites.forget)
         runtime.on_key_change.append(self._keys.forget_all)
+        runtime.on_doubt += [self._websites.doubt_all, self._keys.doubt_all]
 
     async def check(self, website_id: UUID, headers: Mapping[str, str]) -> Sender:
         """The sender of a hit.

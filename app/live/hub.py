@@ -65,6 +65,7 @@ class Live:
         self.count = 0
         runtime.on_website_change.append(self._check_website)
         runtime.on_key_change.append(self._check_keys)
+        runtime.on_doubt.append(self._check_all)
 
     def subscribe(
         self, actor: Actor, opening: Opening, question: Question, mailbox: Mailbox, wake: Callable[[], None]
@@ -203,6 +204,10 @@ class Live:
         with self._changed:
             every = (one for asked in self._asked.values() for one in asked.subscriptions)
             self._check_now(one for one in every if one.actor.kind is Kind.KEY)
+
+    def _check_all(self) -> None:
+        with self._changed:
+            self._check_now(one for asked in self._asked.values() for one in asked.subscriptions)
 
     def _check_now(self, subscriptions: Iterable[Subscription]) -> None:
         for subscription in subscriptions:

@@ -109,6 +109,8 @@ def by_channel(
     sites: Mapping[str, str],
     names: Collection[str],
     conditions: Sequence[ColumnElement[bool]] = (),
+    *,
+    directly: bool = False,
 ) -> Select[Any]:
     """The keys in `sites`, `key_0`, the channel, and the measures of these names; channels without events are absent.
 
@@ -119,7 +121,9 @@ def by_channel(
     keys = {**sites, **dict(zip(SOURCE, SOURCE, strict=True))}
     # What has an offset is computed before it is looked at. Without one PostgreSQL would tell the channel of each event
     # rather than of each pair, to leave out those that have none: that took three quarters of the time.
-    pairs = measured(rows, keys, names, Counted.BOTH, conditions).offset(0).subquery("pairs")
+    pairs = (
+        measured(rows, keys, names, Counted.BOTH, conditions, directly=directly).offset(0).subquery("pairs")
+    )
     channel = channel_of(*(pairs.c[name] for name in SOURCE)).label("key_0")
     by = [pairs.c[name] for name in sites]
     named = sa.select(*by, channel, *(pairs.c[name] for name in MEASURES if name in names)).subquery("named")

@@ -95,22 +95,23 @@ def measured(
     conditions: Sequence[ColumnElement[bool]] = (),
     *,
     listed: bool = False,
+    directly: bool = False,
 ) -> Select[Any]:
     """The measures of these names for each combination of keys in the rows of a relation that meet the conditions.
 
     `keys` are what a key is called and the relation's column; without keys it is one row. `listed` keeps what has at
-    least one event of those that count.
+    least one event of those that count. `directly`: as `EventStore.counts_directly`.
     """
     of_sessions = False
     columns = list(dict.fromkeys(keys.values()))
     if set(names) == {"visitors"}:
-        return _visitors(rows, keys, [*conditions, counted.present(rows)])
+        return _visitors(rows, keys, [*conditions, counted.present(rows)], directly=directly)
     if listed and counted is Counted.EVENTS:
         conditions = [*conditions, rows.c.events > 0]
     if OF_VISITS & set(names):
         rows = folded(rows, ["session_id", "visit_id", *columns], conditions).subquery("visits")
         conditions = ()
-    elif "visits" not in names and "visitors" in names:
+    elif "visits" not in names and "visitors" in names and not directly:
         # In two steps: to tell distinct sessions apart within each group takes PostgreSQL twice as long.
         rows = folded(rows, ["session_id", *columns], conditions).subquery("sessions")
         conditions = ()
@@ -168,10 +169,15 @@ def leading(
 
 
 def _visitors(
-    rows: FromClause, keys: Mapping[str, str], conditions: Sequence[ColumnElement[bool]]
+    rows: FromClause, keys: Mapping[str, str], conditions: Sequence[ColumnElement[bool]], *, directly: bool
 ) -> Select[Any]:
     """Visitors alone, for each combination of keys that there are any of. Adding nothing up takes a fifth less time."""
     columns = dict.fromkeys(keys.values())
+    if directly:
+        named = [rows.c[column].label(name) for name, column in keys.items()]
+        counted = sa.type_coerce(sa.func.count(rows.c.session_id.distinct()), sa.BigInteger).label("visitors")
+        of_keys = [rows.c[name] for name in columns]
+        return sa.select(*named, counted).where(*conditions).group_by(*of_keys)
     sessions = sa.select(rows.c.session_id, *(rows.c[name] for name in columns)).where(*conditions).distinct()
     found = sessions.subquery("sessions")
     by = [found.c[column].label(name) for name, column in keys.items()]
@@ -193,6 +199,7 @@ def edges(
     names: Collection[str],
     *,
     last: bool,
+    directly: bool = False,
 ) -> Select[Any]:
     """The measures by `key_0`, the path that visits began (or ended) at; a visit counts as a whole.
 
@@ -226,5 +233,5 @@ def edges(
     rows = (found if of_ids else found.distinct()).subquery("edges")
     # Every row is a visit with a page view, so nothing has to be counted to know it.
     if set(names) == {"visitors"}:
-        return _visitors(rows, {"key_0": "key_0"}, [])
+        return _visitors(rows, {"key_0": "key_0"}, [], directly=directly)
     return sa.select(rows.c.key_0, *aggregates(rows, names, Counted.BOTH)).group_by(rows.c.key_0)

@@ -167,7 +167,7 @@ class _Scan:
         """What each question's answer is, or why there is none."""
         try:
             values = Values()
-            statement = scan.statement(self._shape(values))
+            statement = scan.statement(self._shape(values, ctx.events.counts_directly))
             rows = ctx.events.rows(statement, values.bound)
         except AppError as error:
             return dict.fromkeys(self._places, error)
@@ -188,7 +188,7 @@ class _Scan:
             free, key=lambda number: wanted not in self._spans[number].values(), default=len(self._spans)
         )
 
-    def _shape(self, values: Values) -> Shape:
+    def _shape(self, values: Values, directly: bool) -> Shape:
         """What its statement depends on; what does not is put among the values."""
         spans = [list(span.items()) for span in self._spans]
         after, upto = self._like.after, self._like.upto
@@ -202,6 +202,7 @@ class _Scan:
             self._like.where,
             None if after is None else values.place(after),
             None if upto is None else values.place(upto),
+            directly,
         )
 
     def _sources(self, spans: _Spans) -> list[tuple[sa.Table, _Spans]]:

@@ -186,7 +186,7 @@ class Shape:
     `kind` is what its arms are read from: `whole` visits, `session`s, the `event`s themselves, or the first or last page
     of visits, `entry` or `exit`. `data` is what of `event_data` belongs to the events of any span. `after` and
     `upto` are the places of the last write that does not count and of the last that does. A filter is a part of the
-    shape with its values.
+    shape with its values. `directly`: as `EventStore.counts_directly`.
     """
 
     kind: str
@@ -196,6 +196,7 @@ class Shape:
     where: Filter | None
     after: int | None
     upto: int | None
+    directly: bool
 
     @property
     def many(self) -> bool:
@@ -252,7 +253,7 @@ def _written(shape: Shape) -> Select[Any]:
         [arm], [source] = shape.arms, shape.sources
         of_scope = [*source.conditions(), *shape.stored(source.table)]
         last = shape.kind == fields.EXIT
-        found = groups.edges(of_scope, _filter(shape), arm.names, last=last)
+        found = groups.edges(of_scope, _filter(shape), arm.names, last=last, directly=shape.directly)
         return _shaped(shape, 0, found.subquery("edges"))
     rows = _rows(shape)
     arms = [_shaped(shape, number, _found(shape, number, rows)) for number in range(len(shape.arms))]
@@ -346,13 +347,16 @@ def _found(shape: Shape, number: int, rows: FromClause) -> Subquery:
     form = arm.form
     match form:
         case Overall():
-            found = groups.measured(rows, sites, arm.names, form.counted, conditions)
+            found = groups.measured(rows, sites, arm.names, form.counted, conditions, directly=shape.directly)
         case Bucketed():
             at = f"at_{shape.buckets.index(form)}"
-            found = groups.measured(rows, {**sites, "at": at}, arm.names, conditions=conditions)
+            found = groups.measured(
+                rows, {**sites, "at": at}, arm.names, conditions=conditions, directly=shape.directly
+            )
         case Ranked(by=(fields.CHANNEL,)):
-            found = by_channel(rows, sites, arm.names, conditions)
-        case Ranked() if not shape.many and form.is_led:
+            found = by_channel(rows, sites, arm.names, conditions, directly=shape.directly)
+        # Where distinct ids are counted in one step there is nothing to be saved.
+        case Ranked() if not shape.many and form.is_led and not shape.directly:
 
             def read() -> Subquery:
                 # What arms share is read once. Alone, an engine does better to read the one column again.
@@ -360,10 +364,26 @@ def _found(shape: Shape, number: int, rows: FromClause) -> Subquery:
                 return sa.select(again).where(*_of_arm(shape, arm, again)).subquery()
 
             key, most = ("key_0", form.columns[0]), form.limit + form.offset
-            found = groups.leading(read, key, arm.names, form.counted, form.order_by, most, f"arm_{number}")
+            found = groups.leading(
+                read,
+                key,
+                arm.names,
+                form.counted,
+                form.order_by,
+                most,
+                f"arm_{number}",
+            )
         case Ranked():
             keys = {f"key_{place}": name for place, name in enumerate(form.columns)}
-            found = groups.measured(rows, {**sites, **keys}, arm.names, form.counted, conditions, listed=True)
+            found = groups.measured(
+                rows,
+                {**sites, **keys},
+                arm.names,
+                form.counted,
+                conditions,
+                listed=True,
+                directly=shape.directly,
+            )
     return found.subquery("found")
 
 

@@ -120,24 +120,25 @@ class Site:
 
         `lost` are events whose bytes the test has destroyed.
         """
-        happened = self._ask(process, "metrics", type="event", limit=1_000_000)
+        happened = self.ask(process, "metrics", type="event", limit=1_000_000)
         assert {row["y"] for row in happened} <= {1}, "an event was counted more than once"
-        seen = self._ask(process, "metrics", type="url", limit=1_000_000)
+        seen = self.ask(process, "metrics", type="url", limit=1_000_000)
         events = {row["x"] for row in happened}
         views = {row["x"].removeprefix("/") for row in seen} - events
         found = events | views
         assert self.acknowledged - found - set(lost) == set(), "an acknowledged event is missing"
         assert found - self.acknowledged - self.cut == set(), "an event that was refused is counted"
         # Its data are rows of another table, and the figures come from parts of visits.
-        data = self._ask(process, "event-data/stats")
+        data = self.ask(process, "event-data/stats")
         assert (data["events"], data["records"]) == (len(events), len(events))
-        stats = self._ask(process, "stats")
+        stats = self.ask(process, "stats")
         assert stats["pageviews"]["value"] == len(views), "a page view was counted more than once"
         assert stats["visitors"]["value"] == len({name.split("-")[-2] for name in found})
-        sessions = self._ask(process, "sessions", pageSize=100)["data"]
+        sessions = self.ask(process, "sessions", pageSize=100)["data"]
         assert sum(int(one["views"]) for one in sessions) == len(views)
 
-    def _ask(self, process: Process, what: str, **params: Any) -> Any:
+    def ask(self, process: Process, what: str, **params: Any) -> Any:
+        """What REST answers of the website."""
         answer = httpx.get(
             f"{process.url}/api/websites/{self.id}/{what}",
             params={**_EVER, **params},

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,9 @@ def set_clock(clock: Path, seconds: int) -> None:
     new.rename(clock)
 
 
-def test_the_clock_jumps_back_and_forth_under_load(
-    store: str, request: pytest.FixtureRequest, clock: Path
-) -> None:
-    url = request.getfixturevalue("postgres")() if store == "postgresql" else ""
-    env = environment(clock.parent / "data", url, **faked(clock))
+def test_the_clock_jumps_back_and_forth_under_load(address: Callable[[Path], str], clock: Path) -> None:
+    data_dir = clock.parent / "data"
+    env = environment(data_dir, address(data_dir), **faked(clock))
     with serving(env, clock.parent / "log") as process:
         site = Site(process)
         with site.load(process, "a", pause=0.01) as load:

@@ -12,18 +12,15 @@ import httpx
 import pytest
 
 from tests.faults.load import Site, told_plainly
-from tests.process import engine_within, environment, serving, started
+from tests.process import environment, serving, started
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "50"))
 
 
 @pytest.mark.timeout(30 * ROUNDS)
-def test_kill_under_load(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_kill_under_load(address: Callable[[Path], str], tmp_path: Path) -> None:
     """Half of the rounds end under load, the others while the process starts and applies what was left."""
-    fresh: Callable[[], str] = request.getfixturevalue("postgres") if store == "postgresql" else str
-    env = environment(tmp_path / "data", fresh())
-    if store == "clickhouse":
-        env["EVENTS_URL"] = engine_within(tmp_path / "data")
+    env = environment(tmp_path / "data", address(tmp_path / "data"))
     log = tmp_path / "log"
     chance = random.Random(7)
     began = time.monotonic()

@@ -10,14 +10,28 @@ import httpx
 import psycopg
 import pytest
 
+from graphql_schema.media import GRAPHQL_JSON
 from tests.faults.conftest import OwnPostgres
 from tests.faults.load import Site, readiness, told_plainly, until, wait_until_ready
+from tests.keys import CREATE
 from tests.populate import CHROME
-from tests.process import environment, serving
+from tests.process import Process, environment, serving
 
 # A minute, by `make faults`: as long as websites are remembered, so that asking again is part of it.
 OUTAGE = float(os.environ.get("FAULT_OUTAGE_SECONDS", "8"))
 DOWN = "The event store does not answer"
+QUESTION = {"query": "{ version }"}
+
+
+def make_key(process: Process) -> str:
+    answer = httpx.post(
+        f"{process.url}/graphql",
+        json={"query": CREATE, "variables": {"input": {"name": "a program's", "scopes": ["READ"]}}},
+        headers={"authorization": f"Bearer {process.token()}"},
+        timeout=30,
+    )
+    secret: str = answer.json()["data"]["createApiKey"]["secret"]
+    return secret
 
 
 @pytest.mark.timeout(180 + 3 * OUTAGE)
@@ -62,6 +76,8 @@ def test_with_the_accounts_in_it_too_only_unknown_websites_are_refused(
 ) -> None:
     with serving(environment(tmp_path / "data", own_postgres.url), tmp_path / "log") as process:
         site, unseen = Site(process), Site(process)
+        # A key is looked up before its operation is paid for: nothing has been executed then.
+        by_key = {"accept": GRAPHQL_JSON, "x-umami-api-key": make_key(process)}
         with site.load(process, "a", pause=0.02) as load:
             load.wait_for(100)
             own_postgres.stop("fast")
@@ -82,10 +98,16 @@ def test_with_the_accounts_in_it_too_only_unknown_websites_are_refused(
             graphql = httpx.post(
                 f"{process.url}/graphql",
                 json={"query": 'mutation { login(username: "admin", password: "x") { token } }'},
-                headers={"accept": "application/graphql-response+json"},
+                headers={"accept": GRAPHQL_JSON},
                 timeout=30,
             )
             assert graphql.json()["errors"][0]["extensions"]["retryAfter"] == 5
+            assert (graphql.status_code, graphql.headers["retry-after"]) == (200, "5")  # it was executed
+            for method, sent in (("POST", {"json": QUESTION}), ("GET", {"params": QUESTION})):
+                graphql = httpx.request(method, f"{process.url}/graphql", headers=by_key, timeout=30, **sent)
+                assert (graphql.status_code, graphql.headers["retry-after"]) == (503, "5")
+                [error] = graphql.json()["errors"]
+                assert error["extensions"] == {"code": "unavailable", "status": 503, "retryAfter": 5}
             time.sleep(max(0.0, OUTAGE - (time.monotonic() - stopped)))
             load.wait_for(50)  # the website is known for a minute, and while nobody can be asked
             own_postgres.start()

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
-import pytest
 
 from tests.faults.conftest import OwnPostgres
 from tests.faults.load import Load, Site, told_plainly, until
@@ -64,9 +63,8 @@ def stop(process: Process, site: Site, load: Load) -> None:
     site.acknowledged.add("way-1-1")
 
 
-def test_sigterm_under_load(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    fresh: Callable[[], str] = request.getfixturevalue("postgres") if store == "postgresql" else str
-    env = environment(tmp_path / "data", fresh())
+def test_sigterm_under_load(store: str, address: Callable[[Path], str], tmp_path: Path) -> None:
+    env = environment(tmp_path / "data", address(tmp_path / "data"))
     with serving(env, tmp_path / "log") as process:
         site = Site(process)
         with site.load(process, "a") as load:

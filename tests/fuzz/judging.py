@@ -85,7 +85,8 @@ def graphql(request: Request, response: Response) -> dict[str, Any]:
 
 
 def _streamed(request: Request, response: Response) -> dict[str, Any]:
-    for line in response.text.splitlines():
+    # By line feeds alone: a text of the answer may hold what `splitlines` takes for the end of a line, such as U+2028.
+    for line in response.text.split("\n"):
         if line.startswith("data:") and line != "data:" and line != "data: ":
             return result(request, orjson.loads(line.removeprefix("data:")), line)
     return {}

@@ -8,8 +8,12 @@ from typing import Any
 
 import orjson
 import pytest
+from graphql import GraphQLError
+from strawberry.types import ExecutionResult
 
 from app.settings import Settings
+from graphql_schema.media import GRAPHQL_JSON, JSON, retry_after
+from tests.following import stream
 from tests.graphql_schema.statements import statements
 from tests.graphql_schema.test_http import socket, talk
 from tests.keys import make_key
@@ -144,6 +148,35 @@ def test_who_asks_too_much_waits(small: Server) -> None:
     assert error(drain(small, "2001:db8::1"))["code"] == "rate-limit"
     assert ask(small, RATE, "2001:db8::2")["data"]["rateLimit"]["remaining"] < 245
     assert ask(small, RATE, "2001:db8:0:1::1")["data"]["rateLimit"]["remaining"] == 999
+
+
+@pytest.mark.parametrize(("accept", "status"), [(JSON, 200), (GRAPHQL_JSON, 429)])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_headers_say_too_how_long(small: Server, method: str, accept: str, status: int) -> None:
+    headers = {"x-real-ip": "198.51.100.8", "accept": accept}
+    drain(small, "198.51.100.8")
+    asked = {"query": "{ websites(first: 100) { nodes { shares { id } } } }"}
+    sent: dict[str, Any] = {"params": asked} if method == "GET" else {"json": asked}
+    answer = small.client.request(method, "/graphql", headers=headers, **sent)
+    assert (answer.status_code, error(answer.json())["code"]) == (status, "rate-limit")
+    wait = error(answer.json())["retryAfter"]
+    assert answer.headers["retry-after"] == str(wait)
+    assert "Retry-After" in answer.headers["access-control-expose-headers"]
+    # The headers of a stream are sent before the operation is priced.
+    with stream(small.url, asked["query"], headers={"x-real-ip": "198.51.100.8"}) as pushed:
+        assert error(next(pushed)[1])["retryAfter"] in (wait, wait - 1)  # a point comes back every second
+    # Where there is nothing to wait for nothing is said.
+    for query in ("{ me { id } }", "{ nope }"):
+        told = small.client.post("/graphql", json={"query": query}, headers=headers)
+        assert "retry-after" not in told.headers
+
+
+def test_of_several_waits_the_longest_is_said() -> None:
+    waits = (None, 5, 60, 1)
+    errors = [GraphQLError("x", extensions={"retryAfter": wait} if wait else {}) for wait in waits]
+    assert retry_after(ExecutionResult(data={"a": 1}, errors=errors)) == 60
+    assert retry_after(ExecutionResult(data=None, errors=errors[:1])) is None
+    assert retry_after(ExecutionResult(data={"a": 1}, errors=None)) is None
 
 
 def test_addresses_that_nobody_vouches_for_are_not_believed(small: Server) -> None:

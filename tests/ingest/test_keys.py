@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from app import api_keys
 from app.context import SYSTEM, Ctx
+from app.errors import Unavailable
 from app.ingest.remembered import Remembered
 from app.models import ApiKey, User
 from app.paging import Window
@@ -298,3 +299,25 @@ def test_what_is_forgotten_is_asked_anew_and_the_rest_is_not() -> None:
 
     assert asyncio.run(scenario()) == [1, 2, 3, 2, 3, 4, 3, 5, 6]
     assert asked == ["a", "a", "b", "a", "a", "b"]
+
+
+def test_what_is_in_doubt_is_asked_anew_and_outlasts_an_outage() -> None:
+    """Changes may not have been heard of, which is no reason to forget a website while nobody can be asked."""
+    answers: list[int | Exception] = [1, Unavailable(), 2]
+
+    def ask(_: str) -> int:
+        if isinstance(answer := answers.pop(0), Exception):
+            raise answer
+        return answer
+
+    async def scenario() -> list[int]:
+        with ThreadPoolExecutor(1) as pool:
+            remembered = Remembered(ask, lambda _: 60.0, pool, bool)
+            found = [await remembered.get("a"), await remembered.get("a")]
+            for _ in range(2):
+                remembered.doubt_all()
+                found += [await remembered.get("a"), await remembered.get("a")]
+            return found
+
+    assert asyncio.run(scenario()) == [1, 1, 1, 1, 2, 2]
+    assert answers == []

@@ -17,7 +17,7 @@ from app.ingest.rows import Rows
 from app.ingest.writer import Writer
 from app.settings import Settings
 from app.tables import applied_batch, event, revenue
-from tests.stores import event_store
+from tests.stores import event_store, rename
 
 WEBSITE = UUID(int=7)
 

@@ -14,9 +14,8 @@ SECONDS = 24.0
 
 
 @pytest.mark.timeout(180)
-def test_a_while_of_everything(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    fresh: Callable[[], str] = request.getfixturevalue("postgres") if store == "postgresql" else str
-    outcome = soak(tmp_path, fresh(), SECONDS)
+def test_a_while_of_everything(address: Callable[[Path], str], tmp_path: Path) -> None:
+    outcome = soak(tmp_path, address(tmp_path / "data"), SECONDS)
     assert problems(outcome) == []
     assert len(outcome.judged) > 10
 
