@@ -17,6 +17,7 @@ from app import logs
 from app.cli_backup import backup, restore
 from app.cli_doctor import doctor
 from app.cli_keys import key_cli, user_named
+from app.cli_move import move_events
 from app.cli_visitors import visitor_cli
 from app.errors import AppError
 from app.main import check_start, create_app, open_accounts, open_runtime
@@ -40,6 +41,7 @@ cli.add_typer(key_cli, name="key")
 cli.command()(backup)
 cli.command()(restore)
 cli.command()(doctor)
+cli.command("move-events")(move_events)
 cli.add_typer(visitor_cli, name="visitor")
 console = Console(highlight=False)
 

@@ -49,7 +49,10 @@ _INSERTING: Final = {
     "distributed_foreground_insert": 1,
     "max_execution_time": 0,
     "max_insert_threads": 1,
+    # Events of ten years may come together: each month is a partition, and a hundred at a time are the default.
+    "max_partitions_per_insert_block": 0,
 }
+_LONGEST_WRITE_MS: Final = 300_000
 _WITHOUT_LIMIT: Final = {"max_execution_time": 0}
 # The twin of a table that takes a row and keeps nothing.
 PROBE: Final = "try_{}"
@@ -109,6 +112,10 @@ class ClickHouseStore(EventStore):
             else:
                 with self._accounts_gate.passed():
                     connection = held.enter_context(self._accounts.begin())
+                    # Nothing is heard of it while ClickHouse works; longer than this, the process hangs or is gone.
+                    connection.exec_driver_sql(
+                        f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_WRITE_MS}"
+                    )
                     take_turn(connection)
             yield connection
 
@@ -139,7 +146,15 @@ class ClickHouseStore(EventStore):
         """Nobody tidies here: ClickHouse sorts and folds when it merges."""
         yield False
 
-    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
+    def apply(
+        self,
+        journal_id: UUID,
+        batch: int,
+        rows: Mapping[str, str],
+        after: int | None = None,
+        *,
+        telling: bool = True,
+    ) -> int:
         with self._turn() as turn:
             with self.connected() as connection:
                 if after is not None and (there := mark_of(connection, journal_id)) != after:
@@ -150,7 +165,8 @@ class ClickHouseStore(EventStore):
                     if text := rows.get(table.name):
                         self._insert(connection, table, _columns(table, orjson.loads(text), number), token)
                 self._insert(connection, applied_batch, [[journal_id], [batch], [number]], token)
-            told = stored(rows.get(event.name)) if turn is not None or self._heard else []
+            heard_of = telling and (turn is not None or self._heard)
+            told = stored(rows.get(event.name)) if heard_of else []
             if turn is not None:
                 notify(turn, told)
         if self._heard and told:

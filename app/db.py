@@ -273,11 +273,20 @@ class EventStore:
             # What is done in the block has errors of its own.
             yield alone
 
-    def apply(self, journal_id: UUID, batch: int, rows: Mapping[str, str], after: int | None = None) -> int:
+    def apply(
+        self,
+        journal_id: UUID,
+        batch: int,
+        rows: Mapping[str, str],
+        after: int | None = None,
+        *,
+        telling: bool = True,
+    ) -> int:
         """Insert rows (table name → JSON array) and the journal's new mark, in one transaction: one write.
 
         Answers the mark. If it was not `after`, nothing is inserted: whoever is cut off while a transaction ends does
-        not learn whether it did, and asking before its turn would be too early to know.
+        not learn whether it did, and asking before its turn would be too early to know. Unless `telling`, those who
+        follow do not hear of it.
         """
         with self.writing() as connection:
             if after is not None and (there := mark_of(connection, journal_id)) != after:
@@ -293,7 +302,8 @@ class EventStore:
             if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
                 connection.execute(applied_batch.insert().values(journal_id=journal_id, **mark))
             # Once the store has taken the rows, and before they are there for good: a write that is done cannot fail.
-            told = stored(rows.get(event.name)) if self._heard or not self.embedded else []
+            heard_of = telling and (self._heard or not self.embedded)
+            told = stored(rows.get(event.name)) if heard_of else []
             if not self.embedded:
                 notify(connection, told)
         if self._heard and told:

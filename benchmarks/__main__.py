@@ -20,6 +20,7 @@ from benchmarks.dashboards import dashboards
 from benchmarks.data import data
 from benchmarks.figures import Figure, table
 from benchmarks.machine import describe
+from benchmarks.moving import moving
 from benchmarks.process import process
 from benchmarks.routes import routes
 from benchmarks.run import Run
@@ -38,9 +39,10 @@ PARTS: Final[Mapping[str, Callable[[Run], Iterator[Figure]]]] = {
     "process": process,
     "subscribers": subscribers,
     "websites": websites,
+    "moving": moving,
 }
 # These take long, and run where they are asked for.
-_FULL_PARTS: Final = ("websites",)
+_FULL_PARTS: Final = ("websites", "moving")
 _ONE: Final = {"duckdb": (DUCKDB,), "postgresql": (POSTGRESQL,), "clickhouse": (CLICKHOUSE,)}
 _ENGINES: Final = {**_ONE, "all": tuple(engine for [engine] in _ONE.values())}
 _SIZES: Final = (1_000_000, 3_000_000)
@@ -69,7 +71,8 @@ cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @cli.command(help=_HELP)
 def main(
     only: Annotated[
-        list[str] | None, typer.Option(help="A part. May be given again. Default: all but websites.")
+        list[str] | None,
+        typer.Option(help="A part. May be given again. Default: all but websites and moving."),
     ] = None,
     store: Annotated[str, typer.Option(help=f"One of {', '.join(_ENGINES)}.")] = "all",
     events: Annotated[

@@ -263,6 +263,19 @@ class Stores:
         finally:
             self._remove(copied)
 
+    @contextmanager
+    def empty(self, engine: str, traffic: Traffic) -> Iterator[Store]:
+        """A store without events, for this traffic to be put into; it is gone after the block."""
+        self._copies += 1
+        made = self._store(engine, f"{engine.lower()}-{traffic}-moved-{self._copies}", traffic)
+        self._remove(made)
+        made.data_dir.mkdir(parents=True)
+        self._create_database(made)
+        try:
+            yield made
+        finally:
+            self._remove(made)
+
     def close(self) -> None:
         if "postgresql" in self.__dict__:
             self.postgresql.cleanup()

@@ -24,19 +24,36 @@ from tests.server import PASSWORD, SECRET, Server, running
 STORES = ("duckdb", "postgresql", "clickhouse")
 
 
+# Nearly all that these ask is answered from accounts, which are nowhere in ClickHouse: there they run when it is named.
+OF_ACCOUNTS = (
+    *("test_access.py", "test_api_keys.py", "test_saved_reports.py", "test_shares.py", "test_websites.py"),
+    *(
+        "fuzz/test_schemathesis.py",
+        "ingest/test_keys.py",
+        "rest_compat/test_auth.py",
+        "rest_compat/test_keys.py",
+    ),
+    *("graphql_schema/test_bad_input.py", "graphql_schema/test_saved_reports.py"),
+)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store",
-        choices=(*STORES, "all"),
+        choices=(*STORES, "shards", "all"),
         default="all",
-        help="The stores to run the store-dependent tests on.",
+        help="The stores to run the store-dependent tests on. "
+        "All: on ClickHouse without those that are about accounts. Shards: ClickHouse's tables on two shards, for tests "
+        "of what is asked.",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--store")
-        metafunc.parametrize("store", STORES if chosen == "all" else (chosen,), scope="session")
+        module = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
+        stores = STORES[:2] if module in OF_ACCOUNTS else STORES
+        metafunc.parametrize("store", stores if chosen == "all" else (chosen,), scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +88,14 @@ def clickhouse() -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+    """Two shards of ClickHouse, and the URL of what lies over them."""
+    from tests.shards import two_shards
+
+    return lambda: two_shards(tmp_path_factory.mktemp("shards"))
+
+
+@pytest.fixture(scope="session")
 def make_settings(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Settings]:
@@ -81,7 +106,7 @@ def make_settings(
         given: dict[str, Any] = {
             "data_dir": data_dir,
             "database_url": request.getfixturevalue("postgres")() if store == "postgresql" else "",
-            "events_url": request.getfixturevalue("clickhouse")() if store == "clickhouse" else "",
+            "events_url": request.getfixturevalue(store)() if store in ("clickhouse", "shards") else "",
             "app_secret": SecretStr(SECRET),
             "admin_password": SecretStr(PASSWORD),
             "duckdb_memory_limit": "1GB",

@@ -30,6 +30,7 @@ def test_help_names_the_commands(tmp_path: Path) -> None:
         "backup",
         "restore",
         "doctor",
+        "move-events",
     ):
         assert command in shown
     assert "http://127.0.0.1:3000" in dashi("serve", "--help", env=environment(tmp_path)).stdout

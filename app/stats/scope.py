@@ -138,6 +138,14 @@ def open_ever(ctx: Ctx, website_id: UUID) -> Scope:
     return _scope(ctx, website_id, Period.all_time(UTC), None)
 
 
+def whole_scope(website_id: UUID, period: Period) -> Scope:
+    """All that is stored of a website in a period, whatever its settings say: for who holds the store itself.
+
+    No question of anybody's is asked of it, so no access is checked.
+    """
+    return Scope(website_id, period, None, None)
+
+
 def date_range(ctx: Ctx, website_id: UUID) -> tuple[dt.datetime, dt.datetime] | None:
     """Times of the first and the last event since the last reset, None without events. Raises as `view_website`."""
     return _bounds(ctx, [_scope(ctx, website_id, Period.all_time(UTC), None)]).get(website_id)

@@ -35,7 +35,7 @@ def look(pid: int, data_dir: Path, at: float) -> Sample:
         len(os.listdir(f"/proc/{pid}/task")),
         _size([data_dir / "events.duckdb.wal"]),
         _size((data_dir / "journal").glob("*.sqlite")),
-        _size(data_dir.rglob("*.sqlite-wal")),
+        _size([*data_dir.glob("*.sqlite-wal"), *data_dir.glob("journal/*.sqlite-wal")]),
     )
 
 
