@@ -59,6 +59,10 @@ def composition(file: Path, given: Mapping[str, str]) -> dict[str, Any]:
     return read
 
 
+def configured(name: str) -> ElementTree.ElementTree[ElementTree.Element]:
+    return ElementTree.parse(DOCKER / "clickhouse" / name)  # noqa: S314 - it is our own
+
+
 def set_to_something(file: Path) -> dict[str, str]:
     return {name: f"{name.lower()}1" for name in SECRETS[file.name]}
 
@@ -125,7 +129,7 @@ def test_the_servers_are_those_that_they_know_of() -> None:
         for name, service in services.items()
         if name.startswith("clickhouse-")
     }
-    config = ElementTree.parse(DOCKER / "clickhouse" / "config.xml")
+    config = configured("config.xml")
     known = {
         replica.findtext("host", ""): (str(shard_number), str(number), replica.findtext("host", ""))
         for shard_number, shard in enumerate(config.findall("remote_servers/dashi/shard"), 1)
@@ -134,17 +138,19 @@ def test_the_servers_are_those_that_they_know_of() -> None:
     assert there == known
     assert len(known) == 4
     assert [node.text for node in config.findall("zookeeper/node/host")] == ["keeper"]
-    keeper = ElementTree.parse(DOCKER / "clickhouse" / "keeper.xml")
-    assert services["keeper"]["hostname"] == keeper.findtext("keeper_server/raft_configuration/server/hostname")
+    keeper = configured("keeper.xml")
+    assert services["keeper"]["hostname"] == keeper.findtext(
+        "keeper_server/raft_configuration/server/hostname"
+    )
     assert config.findtext("zookeeper/node/port") == keeper.findtext("keeper_server/tcp_port")
 
 
 def test_there_is_no_user_without_a_password() -> None:
-    users = ElementTree.parse(DOCKER / "clickhouse" / "users.xml").find("users")
+    users = configured("users.xml").find("users")
     assert users is not None
     given = {user.tag: [password.attrib for password in user.findall("password")] for user in users}
     assert given == {"dashi": [{"from_env": "CLICKHOUSE_PASSWORD"}]}
-    known = ElementTree.parse(DOCKER / "clickhouse" / "config.xml")
+    known = configured("config.xml")
     secret = {"from_env": "CLICKHOUSE_SECRET"}
     for place in ("remote_servers/dashi/secret", "interserver_http_credentials/password"):
         assert [found.attrib for found in known.findall(place)] == [secret]
