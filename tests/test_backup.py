@@ -269,9 +269,11 @@ def test_on_postgresql_the_rest_is_left_to_pg_dump(postgres: Callable[[], str], 
         assert counted(process, website_id) == {"a": 1, "b": 1, "c": 1}
 
 
-def test_what_is_in_clickhouse_is_left_to_it(postgres: Callable[[], str], tmp_path: Path) -> None:
-    events = f"clickhousedb://127.0.0.1:{free_port()}/events"
-    env = environment(tmp_path / "data", EVENTS_URL=events, DATABASE_URL=postgres())
+def test_what_is_in_clickhouse_is_left_to_it(tmp_path: Path) -> None:
+    elsewhere = f"127.0.0.1:{free_port()}/x"
+    env = environment(
+        tmp_path / "data", EVENTS_URL=f"clickhousedb://{elsewhere}", DATABASE_URL=f"postgresql://{elsewhere}"
+    )
     done = dashi("backup", str(tmp_path / "backup"), env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The accounts are in PostgreSQL and not in it: run pg_dump now" in done.stdout
