@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.engine import make_url
 
 from app import backup as backups
 from app import restore as restoring
 from app.manifest import ACCOUNTS, EVENTS, SECRET
 from app.settings import Settings
+from app.sql import CLICKHOUSE
 
 _console = Console(highlight=False, soft_wrap=True)
+# What copies what is on a server.
+_SERVERS: Final = {"postgresql": ("PostgreSQL", "pg_dump"), CLICKHOUSE: ("ClickHouse", "its BACKUP DATABASE")}
 
 
 def backup(
@@ -26,7 +30,8 @@ def backup(
 
     Every event that was acknowledged before the backup began is in it, once. Collecting and dashboards go on meanwhile.
     The directory has its name only once all of it is written. Run it as the user that runs the server, with the same
-    settings. What is in PostgreSQL is not in it: run pg_dump after it, not before. Example:
+    settings. What is in PostgreSQL or ClickHouse is not in it: run pg_dump, or ClickHouse's BACKUP, after it, not before.
+    Example:
 
         dashi backup /backups/$(date +%Y-%m-%d)
     """
@@ -37,17 +42,22 @@ def backup(
     _console.print(
         f"{target} holds {len(manifest.files)} files, {size:,} bytes. Keep it as secret as the server."
     )
-    elsewhere = [
-        what
-        for what, name in (("The accounts", ACCOUNTS), ("The events", EVENTS))
-        if name not in manifest.files
-    ]
-    if elsewhere:
-        said = " and ".join(elsewhere).replace("and The", "and the")
-        _console.print(
-            f"{said} are in PostgreSQL and not in it: run pg_dump now, after this backup and not before it. "
-            "Restored together, every event counts once."
-        )
+    kept = (
+        ("The accounts", ACCOUNTS, settings.accounts_url),
+        ("The events", EVENTS, settings.event_store_url),
+    )
+    for backend, (server, tool) in _SERVERS.items():
+        elsewhere = [
+            what
+            for what, name, url in kept
+            if name not in manifest.files and make_url(url).get_backend_name() == backend
+        ]
+        if elsewhere:
+            said = " and ".join(elsewhere).replace("and The", "and the")
+            _console.print(
+                f"{said} are in {server} and not in it: run {tool} now, after this backup and not before it. "
+                "Restored together, every event counts once."
+            )
     if SECRET not in manifest.files:
         _console.print("APP_SECRET comes from the environment and is not in it: keep it with the backup.")
 
@@ -62,7 +72,7 @@ def restore(
 
     Checksums and versions are checked before anything is touched. Files that are there are never overwritten: without
     --force nothing is done, with it they are renamed to `….before-restore-…`. The next start brings the schema up to
-    date. Where events are in PostgreSQL, restore those first. Example:
+    date. Where events are in PostgreSQL or ClickHouse, restore those first. Example:
 
         DATA_DIR=/data dashi restore /backups/2026-11-26 && DATA_DIR=/data dashi serve
     """

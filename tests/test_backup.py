@@ -29,6 +29,7 @@ from app.settings import Settings
 from tests.faults.load import Site
 from tests.populate import CHROME
 from tests.process import Process, environment, serving
+from tests.server import free_port
 from tests.stores import event_store
 from tests.test_cli import dashi
 
@@ -266,6 +267,17 @@ def test_on_postgresql_the_rest_is_left_to_pg_dump(postgres: Callable[[], str], 
     restore(settings_of(elsewhere), tmp_path / "backup", False, quietly)
     with serving(elsewhere, tmp_path / "log") as process:
         assert counted(process, website_id) == {"a": 1, "b": 1, "c": 1}
+
+
+def test_what_is_in_clickhouse_is_left_to_it(tmp_path: Path) -> None:
+    elsewhere = f"127.0.0.1:{free_port()}/x"
+    env = environment(
+        tmp_path / "data", EVENTS_URL=f"clickhousedb://{elsewhere}", DATABASE_URL=f"postgresql://{elsewhere}"
+    )
+    done = dashi("backup", str(tmp_path / "backup"), env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The accounts are in PostgreSQL and not in it: run pg_dump now" in done.stdout
+    assert "The events are in ClickHouse and not in it: run its BACKUP DATABASE now" in done.stdout
 
 
 def test_a_backup_to_where_nothing_can_be_made_says_so(tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ import pytest
 from mmdb_writer import MMDBWriter
 from netaddr import IPSet
 
+from app import migrations
 from app.backup import versions
 from app.doctor import Finding, examine, machine
 from app.doctor.server import Running, lag, proxies, server
+from app.engines import events_engine
 from app.main import open_runtime
 from app.migrations import newest
 from app.security import random_password
@@ -302,6 +304,22 @@ def test_postgresql(request: pytest.FixtureRequest, look: Callable[..., tuple[st
     level, text = look("events", events_url=f"postgresql://nobody:hunter2@127.0.0.1:{free_port()}/x")
     assert (level, "PostgreSQL cannot be read (OperationalError)" in text) == ("problem", True)
     assert "Connection refused" in text
+    assert "hunter2" not in text
+
+
+def test_clickhouse(clickhouse: Callable[[], str], look: Callable[..., tuple[str, str]]) -> None:
+    url = clickhouse()
+    engine = events_engine(Settings(events_url=url))
+    migrations.make_database(engine)
+    level, text = look("events", events_url=url)
+    assert (level, text.startswith("ClickHouse 26.")) == ("warning", True), text
+    assert "its schema is not there" in text
+    migrations.upgrade(engine, "events")
+    engine.dispose()
+    level, text = look("events", events_url=url)
+    assert (level, "with the schema of this version" in text) == ("ok", True), text
+    level, text = look("events", events_url=f"clickhousedb://nobody:hunter2@127.0.0.1:{free_port()}/x")
+    assert (level, "ClickHouse cannot be read" in text) == ("problem", True), text
     assert "hunter2" not in text
 
 

@@ -3,6 +3,7 @@ a server holds."""
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,18 +16,22 @@ from sqlalchemy.engine import Connection, make_url
 from app import migrations, peers
 from app.doctor.finding import Finding, amount, ok, problem, warning
 from app.doctor.server import Running
-from app.engines import accounts_file, duckdb_file, events_file
+from app.engines import accounts_file, duckdb_file, events_engine, events_file
 from app.manifest import JOURNAL, SECRET
 from app.migrations import Chain
 from app.models import User
 from app.security import Keys, load_app_secret, verify_password
 from app.settings import Settings
+from app.sql import CLICKHOUSE
 from app.tables import applied_batch
 
 # Seconds that a database may take to answer.
 _CONNECT: Final = 5
-# What `server_version_num` of PostgreSQL begins with.
-_OLDEST_POSTGRESQL: Final = 14
+# What a server is called, how it tells its version, and the oldest that Dashi is tested with.
+_SERVERS: Final = {
+    "postgresql": ("PostgreSQL", "SHOW server_version", "14"),
+    CLICKHOUSE: ("ClickHouse", "SELECT version()", "26.9"),
+}
 # The first password of Umami, and what people choose who want to get on.
 _WEAK: Final = ("umami", "admin", "password", "changeme", "dashi", "12345678")
 _MOST_ADMINS: Final = 5
@@ -41,8 +46,10 @@ def _reading(settings: Settings, chain: Chain) -> Iterator[Connection]:
     elif file:
         # `rw`: where the file is away none is made. `ro` would leave files behind that it had to make for reading.
         engine = sa.create_engine(f"sqlite:///{file.as_uri()}?mode=rw&uri=true", hide_parameters=True)
+    elif _backend(settings, chain) == CLICKHOUSE:
+        engine = events_engine(settings, opened=False)
     else:
-        url = make_url(settings.accounts_url if chain == "accounts" else settings.event_store_url)
+        url = settings.accounts_url if chain == "accounts" else settings.event_store_url
         engine = sa.create_engine(url, connect_args={"connect_timeout": _CONNECT}, hide_parameters=True)
     try:
         with engine.connect() as connection:
@@ -63,28 +70,38 @@ def store(settings: Settings, chain: Chain, held: int | None, running: Running |
             if running and running.info
             else ok(chain, f"{where}.")
         )
+    server, asked, oldest = ("", "", "") if file else _SERVERS[_backend(settings, chain)]
+    old = False
     try:
         with _reading(settings, chain) as connection:
-            where = str(file) if file else f"PostgreSQL {_postgresql(connection)}"
-            old = file is None and int(_postgresql(connection).split(".")[0]) < _OLDEST_POSTGRESQL
+            where = str(file)
+            if server:
+                there = str(connection.exec_driver_sql(asked).scalar_one()).split()[0]
+                where, old = f"{server} {there}", _parts(there) < _parts(oldest)
             found = migrations.version(connection, chain)
     except (sa.exc.SQLAlchemyError, OSError) as error:
         cause = getattr(error, "orig", None) or error
         told = f" {str(cause).partition(chr(10))[0]}" if file is None else ""
         return problem(
             chain,
-            f"{file or 'PostgreSQL'} cannot be read ({type(cause).__name__}).{told}",
+            f"{file or server} cannot be read ({type(cause).__name__}).{told}",
             "Look whether it runs and lets this user in."
             if file is None
             else "Restore a backup if it is damaged.",
         )
     if old:
-        return warning(chain, f"{where} is older than what Dashi is tested with.", "Use 14 or newer.")
+        return warning(chain, f"{where} is older than what Dashi is tested with.", f"Use {oldest} or newer.")
     return _schema(chain, found, where)
 
 
-def _postgresql(connection: Connection) -> str:
-    return str(connection.exec_driver_sql("SHOW server_version").scalar_one()).split()[0]
+def _backend(settings: Settings, chain: Chain) -> str:
+    return make_url(
+        settings.accounts_url if chain == "accounts" else settings.event_store_url
+    ).get_backend_name()
+
+
+def _parts(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)]
 
 
 def _schema(chain: Chain, found: str | None, where: str) -> Finding:
