@@ -110,6 +110,8 @@ def traffic() -> list[Hit]:
         at = (FROM + dt.timedelta(seconds=second)).isoformat(" ")
         visitor, path = chance.choice(VISITORS), chance.choice(PATHS)
         more: dict[str, Any] = {"referrer": chance.choice(REFERRERS), "tag": chance.choice(("", "t"))}
+        if chance.random() < 0.3:
+            more["id"] = f"person-{chance.randrange(4)}"
         match chance.randrange(10):
             case 0 | 1 | 2:
                 data = {
