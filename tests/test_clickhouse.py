@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from app.settings import Settings
 from app.stores import event_store
 from app.tables import DATA_TABLES, applied_batch, event, visit_part
 from tests.populate import VECTORS, A, B, happening, identification, populate, view
+from tests.process import environment
 from tests.server import free_port, running
 
 EVER = {"startAt": 0, "endAt": 4_000_000_000_000}
@@ -278,6 +280,74 @@ def test_what_is_not_installed_is_said(tmp_path: Path) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=Path(__file__).parent.parent
     )
     assert "pip install 'dashi-analytics[clickhouse]'" in done.stderr
+
+
+@pytest.mark.parametrize("test", ["test_summary", "test_breakdown", "test_series"])
+def test_over_two_shards_the_answers_are_the_same(test: str) -> None:
+    """In a process of its own, whose engine takes itself for both shards (tests/shards.py)."""
+    root = Path(__file__).parent.parent
+    asked = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "--store",
+        "shards",
+        "tests/stats/test_oracle.py",
+        "-k",
+        test,
+    ]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *asked], capture_output=True, text=True, cwd=root, env=env
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    "bad", [{"event_id": "none"}, {"event_type": 99_999}, {"event_type": None}, {"url_path": 5}]
+)
+def test_a_row_that_is_none_is_refused_and_nothing_of_it_kept(
+    one: ClickHouseStore, bad: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    made = {**row("2026-11-01T10:00:00.000", page_title="of a visitor"), **bad}
+    text = orjson.dumps(made).decode()
+    assert not one.accepts("event", text)
+    with pytest.raises(sa.exc.DataError):
+        one.apply(uuid4(), 1, {"event": f"[{text}]"})
+    assert one.accepts("event", orjson.dumps(row("2026-11-01T10:00:00.000")).decode())
+    assert (one.last_write(), one.rows(sa.select(sa.func.count()).select_from(event))) == (0, [(0,)])
+    assert caplog.text == ""
+
+
+def test_a_command_beside_the_server_exports_and_deletes_a_visitor(
+    wire: Wire, make_settings: Callable[..., Settings]
+) -> None:
+    settings = make_settings("duckdb", events_url=wire.url.replace("/dashi", "/visitor"))
+    with running(settings) as server:
+        website = server.create_website()
+        populate(
+            server,
+            website,
+            [view(A, "2026-11-12 10:00:00", "/a", id="somebody"), view(B, "2026-11-12 10:00:00")],
+        )
+        server.runtime.events.wait_until_fresh()
+        env = environment(settings.data_dir, settings.events_url)
+        told = [dashi(env, "visitor", verb, website, "--id", "somebody", *more) for verb, more in _VISITOR]
+        assert '"/a"' in told[0]
+        assert [row["url_path"] for row in server.events(website)] == ["/"]
+
+
+_VISITOR: list[tuple[str, list[str]]] = [("export", []), ("delete", ["--yes"])]
+
+
+def dashi(env: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments], env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_removed_rows_are_gone_from_the_disk(one: ClickHouseStore) -> None:

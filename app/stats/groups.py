@@ -214,7 +214,7 @@ def edges(
             event.c.visit_id,
             sa.func.count().filter(is_view).label("views"),
             sa.func.count().filter(sa.not_(is_view)).label("events"),
-            # Not by FILTER: of least and greatest values ClickHouse's shards would call that another name than who asks.
+            # Not by FILTER: ClickHouse's shards would call that another name than who asks.
             sa.func.min(sa.case((is_view, at))).label("first_at"),
             sa.func.max(sa.case((is_view, at))).label("last_at"),
         )
