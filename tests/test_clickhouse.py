@@ -282,23 +282,12 @@ def test_what_is_not_installed_is_said(tmp_path: Path) -> None:
     assert "pip install 'dashi-analytics[clickhouse]'" in done.stderr
 
 
-@pytest.mark.parametrize("test", ["test_summary", "test_breakdown", "test_series"])
-def test_over_two_shards_the_answers_are_the_same(test: str) -> None:
+def test_over_two_shards_the_answers_are_the_same() -> None:
     """In a process of its own, whose engine takes itself for both shards (tests/shards.py)."""
-    root = Path(__file__).parent.parent
-    asked = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:xdist",
-        "--store",
-        "shards",
-        "tests/stats/test_oracle.py",
-        "-k",
-        test,
-    ]
+    tests = ["tests/stats/test_oracle.py", "-k", "test_breakdown or test_series"]
+    asked = ["-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--store", "shards", *tests]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    root = Path(__file__).parent.parent
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *asked], capture_output=True, text=True, cwd=root, env=env
     )
@@ -334,12 +323,9 @@ def test_a_command_beside_the_server_exports_and_deletes_a_visitor(
         )
         server.runtime.events.wait_until_fresh()
         env = environment(settings.data_dir, settings.events_url)
-        told = [dashi(env, "visitor", verb, website, "--id", "somebody", *more) for verb, more in _VISITOR]
+        told = [dashi(env, "visitor", verb, website, "--id", "somebody") for verb in ("export", "delete")]
         assert '"/a"' in told[0]
         assert [row["url_path"] for row in server.events(website)] == ["/"]
-
-
-_VISITOR: list[tuple[str, list[str]]] = [("export", []), ("delete", ["--yes"])]
 
 
 def dashi(env: dict[str, str], *arguments: str) -> str:
