@@ -127,8 +127,9 @@ class ClickHouseStore(EventStore):
     def standing_still(self) -> Iterator[int]:
         with self._turn(), self.connected() as connection:
             last = self._last(connection)
-            upto = last | (GENERATION - 1)
-            if last and upto != last:
+            # Of a store without a write there is nothing to tell apart, and the first write is number 1.
+            upto = last | (GENERATION - 1) if last else 0
+            if upto != last:
                 # The next write is of another generation.
                 self._insert(connection, applied_batch, [[_NOBODY], [0], [upto]], f"generation-{upto}")
             yield upto

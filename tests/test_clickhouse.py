@@ -233,6 +233,8 @@ def test_a_group_that_was_begun_is_applied_again_as_it_was(
 def test_merging_keeps_parts_of_visits_apart_that_a_removal_tells_apart(one: ClickHouseStore) -> None:
     """Of one visit, half before the store stood still: merged, the older half can still be removed by its number."""
     journal = uuid4()
+    with one.standing_still() as upto:
+        assert upto == 0  # the first write is above it
     one.apply(journal, 1, {"event": orjson.dumps([row("2026-11-01T10:00:00.000")]).decode()}, 0)
     one.apply(journal, 2, {"event": orjson.dumps([row("2026-11-01T10:01:00.000")]).decode()}, 1)
     with one.standing_still() as upto:
