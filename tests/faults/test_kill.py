@@ -16,7 +16,7 @@ from tests.process import environment, serving, started
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "50"))
 # A round takes ClickHouse's engine, which begins with the process, twice as long.
-_SHARE = {"clickhouse": 3}
+_SHARE = {"clickhouse": 5}
 
 
 @pytest.mark.timeout(30 * ROUNDS)

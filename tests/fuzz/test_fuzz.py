@@ -16,7 +16,7 @@ from tests.fuzz.run import KINDS, Kind
 from tests.fuzz.wire import Request, Response
 
 # In all, on each store; what hits become differs between them, most of the rest does not.
-INPUTS = {"duckdb": 1200, "postgresql": 600, "clickhouse": 300}
+INPUTS = {"duckdb": 1200, "postgresql": 600, "clickhouse": 150}
 SEED = 1
 
 
