@@ -71,9 +71,9 @@ def test_no_module_can_ask_another_server() -> None:
     # A command asks the server that the settings name how it is; the server asks nobody.
     assert found - WAITING == {("app/doctor/server.py", "http.client")}
     assert calls == set()
-    # One looks whether an address is this machine's own, by binding to it, and one is asked for backups over a file in
-    # DATA_DIR: nothing leaves the machine.
-    assert sockets == {"app/ingest/client.py", "app/control.py"}
+    # One looks whether an address is this machine's own, by binding to it, one is asked for backups over a file in
+    # DATA_DIR, one wakes a thread of its own by a pair of sockets, and one asks what the machine is called: nothing leaves it.
+    assert sockets == {"app/ingest/client.py", "app/control.py", "app/listen.py", "app/peers.py"}
 
 
 def test_the_scan_sees_what_it_is_for() -> None:
