@@ -25,29 +25,35 @@ from tests.server import PASSWORD, SECRET, Server, running
 STORES = ("duckdb", "postgresql", "clickhouse")
 
 
-# On ClickHouse these run when it is named (`--store clickhouse`), and not where all stores are tested: nearly all that they
-# ask is answered from accounts, which are nowhere in ClickHouse, or is what other tests ask there, in another form.
-NOT_ON_ALL = (
-    *("test_access.py", "test_api_keys.py", "test_demo.py", "test_saved_reports.py", "test_shares.py"),
+# Where all stores are tested, ClickHouse is asked what depends on the store most: the judges of every statistic, lists and
+# figures through either door, writing, removing, dying. `--store clickhouse` runs everything on it: that takes as long again
+# as the other two.
+ON_ALL = (
     *(
-        "test_segments.py",
-        "test_websites.py",
-        "clients/test_api_client_statistics.py",
-        "fuzz/test_schemathesis.py",
+        "test_db.py",
+        "test_folding.py",
+        "test_main.py",
+        "test_metrics.py",
+        "test_privacy.py",
+        "test_removals.py",
     ),
     *(
-        "ingest/test_keys.py",
-        "rest_compat/test_auth.py",
-        "rest_compat/test_keys.py",
-        "rest_compat/test_segments.py",
+        "test_retention.py",
+        "test_visitors.py",
+        "test_watchdog.py",
+        "faults/test_kill.py",
+        "ingest/test_writer.py",
     ),
-    *("rest_compat/test_websites.py", "graphql_schema/test_bad_input.py", "graphql_schema/test_cursors.py"),
+    *("graphql_schema/test_figures.py", "graphql_schema/test_sessions.py", "reports/test_oracle_a.py"),
+    *("reports/test_oracle_b.py", "rest_compat/test_events.py", "rest_compat/test_sessions.py"),
     *(
-        "graphql_schema/test_errors.py",
-        "graphql_schema/test_mutations.py",
-        "graphql_schema/test_saved_reports.py",
+        "rest_compat/test_stats.py",
+        "stats/test_event_data.py",
+        "stats/test_events.py",
+        "stats/test_figures.py",
     ),
-    *("graphql_schema/test_segments.py", "graphql_schema/test_selection.py", "graphql_schema/test_sse.py"),
+    *("stats/test_oracle.py", "stats/test_oracle_event_data.py", "stats/test_oracle_segments.py"),
+    *("stats/test_oracle_sessions.py", "stats/test_plan.py", "stats/test_regex.py", "stats/test_sessions.py"),
 )
 
 
@@ -57,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=(*STORES, "shards", "all"),
         default="all",
         help="The stores to run the store-dependent tests on. "
-        "All: on ClickHouse only what is about events. Shards: ClickHouse's tables on two shards, for tests "
+        "All: on ClickHouse only what depends on the store most. Shards: ClickHouse's tables on two shards, for tests "
         "of what is asked.",
     )
 
@@ -66,7 +72,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--store")
         module = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
-        stores = STORES[:2] if module in NOT_ON_ALL else STORES
+        stores = STORES if module in ON_ALL else STORES[:2]
         metafunc.parametrize("store", stores if chosen == "all" else (chosen,), scope="session")
 
 
