@@ -26,7 +26,7 @@ STORES = ("duckdb", "postgresql", "clickhouse")
 
 
 # Where all stores are tested, ClickHouse is asked what depends on the store most: the judges of every statistic, lists and
-# figures through either door, writing, removing, dying. `--store clickhouse` runs everything on it: that takes as long again
+# figures through either door, writing, dying; removing in tests/test_clickhouse.py. `--store clickhouse` runs everything on it: that takes as long again
 # as the other two.
 ON_ALL = (
     *(
