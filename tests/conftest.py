@@ -26,8 +26,8 @@ STORES = ("duckdb", "postgresql", "clickhouse")
 
 
 # Where all stores are tested, ClickHouse is asked what depends on the store most: the judges of every statistic, lists and
-# figures through either door, writing, dying; removing in tests/test_clickhouse.py. `--store clickhouse` runs everything on it: that takes as long again
-# as the other two.
+# figures through either door, writing, dying; removing in tests/test_clickhouse.py. `--store clickhouse` runs everything
+# on it, which takes as long again as the other two.
 ON_ALL = (
     *(
         "test_db.py",
@@ -35,11 +35,8 @@ ON_ALL = (
         "test_main.py",
         "test_metrics.py",
         "test_privacy.py",
-        "test_removals.py",
     ),
     *(
-        "test_retention.py",
-        "test_visitors.py",
         "test_watchdog.py",
         "faults/test_kill.py",
         "ingest/test_writer.py",
