@@ -31,7 +31,6 @@ STORES = ("duckdb", "postgresql", "clickhouse")
 ON_ALL = (
     *(
         "test_db.py",
-        "test_folding.py",
         "test_main.py",
         "test_metrics.py",
         "test_privacy.py",
