@@ -51,34 +51,18 @@ _OF_VALUES: Final = {6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 131, 190, 321, 349,
 # … and where the server, its disk, its memory, its replicas or its Keeper cannot do it now. 159 and 241 are a
 # statement's own limits of time and memory.
 _OF_OUTAGES: Final = {
-    *(
-        3,
-        74,
-        75,
-        76,
-        159,
-        173,
-        202,
-        203,
-        209,
-        210,
-        225,
-        236,
-        241,
-        242,
-        243,
-        252,
-        265,
-        279,
-        285,
-        286,
-        287,
-        319,
-    ),
-    *(364, 373, 394, 415, 425, 439, 516, 519, 571, 574, 613, 641, 668, 677, 679, 745, 746, 999, 1000, 1002),
+    *(3, 74, 75, 76, 159, 173, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 265, 279, 285, 286),
+    *(287, 319, 364, 373, 394, 415, 425, 439, 516, 519, 571, 574, 613, 641, 668, 677, 679, 745, 746),
+    *(999, 1000, 1002),
 }
 TOO_SLOW: Final = 159
 TOO_LARGE: Final = 241
+
+
+def held_in(dialect: sa.Dialect, table: str) -> str:
+    """Where the rows of a table are: a distributed one has none of its own."""
+    cluster = getattr(dialect, "cluster", "")
+    return f"`{table}_local` ON CLUSTER `{cluster}`" if cluster else f"`{table}`"
 
 
 class _Compiler(ChStatementCompiler):
@@ -90,10 +74,8 @@ class _Compiler(ChStatementCompiler):
 
     def visit_delete(self, delete_stmt: Any, visiting_cte: Any = None, **kw: Any) -> str:
         text = str(super().visit_delete(delete_stmt, visiting_cte, **kw))  # type: ignore[no-untyped-call]
-        cluster = getattr(self.dialect, "cluster", "")
         name = delete_stmt.table.name
-        # A distributed table has no rows of its own.
-        return text.replace(f"`{name}`", f"`{name}_local` ON CLUSTER `{cluster}`", 1) if cluster else text
+        return text.replace(f"`{name}`", held_in(self.dialect, name), 1)
 
 
 class Dialect(ClickHouseDialect):
@@ -156,20 +138,20 @@ def translated() -> Iterator[None]:
     try:
         yield
     except Error as error:
-        raise _classified(None, None, error) from error
+        raise _classified(None, error) from error
 
 
 def _translate(context: sa.engine.ExceptionContext) -> None:
     if isinstance(context.original_exception, Error):
-        # It hides parameters by having none.
-        raise _classified(context.statement, None, context.original_exception)
+        raise _classified(context.statement, context.original_exception)
 
 
-def _classified(statement: str | None, params: Any, error: Error) -> Exception:
-    """The driver has one class for nearly all that a server refuses; the number says which kind it is."""
+def _classified(statement: str | None, error: Error) -> Exception:
+    """The driver has one class for nearly all that a server refuses; the number says which kind it is. Without parameters,
+    which are visitors' data."""
     code = getattr(error, "code", None)
     if code in _OF_VALUES:
-        return sa.exc.DataError(statement, params, error, hide_parameters=True)
+        return sa.exc.DataError(statement, None, error, hide_parameters=True)
     if code in _OF_OUTAGES:
-        return sa.exc.OperationalError(statement, params, error, hide_parameters=True)
-    return sa.exc.DBAPIError.instance(statement, params, error, Error, hide_parameters=True)
+        return sa.exc.OperationalError(statement, None, error, hide_parameters=True)
+    return sa.exc.DBAPIError.instance(statement, None, error, Error, hide_parameters=True)

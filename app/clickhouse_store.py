@@ -26,22 +26,17 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
-from app.clickhouse import TOO_LARGE, TOO_SLOW, translated
-from app.db import EventStore, Lock, mark_of, take_turn
+from app.clickhouse import TOO_LARGE, TOO_SLOW, held_in, translated
+from app.db import EventStore, Lock, last_write_of, mark_of, take_turn
 from app.errors import Unavailable
 from app.gate import Gate
-from app.listen import Listener, notify
+from app.listen import notify
 from app.sql import UTC, AnyUTC
-from app.stored import Stored, stored
-from app.tables import DATA_TABLES, applied_batch, event, metadata
+from app.tables import DATA_TABLES, NOBODY, applied_batch, metadata
 
 # ClickHouse merges parts of visits of one generation of writes only (`visit_part.generation`), and whatever is to be told
 # apart by the number of a write, for some of it is to be removed, is of different generations.
 GENERATION: Final = 1 << 32
-# The writer of marks that are no journal's.
-_NOBODY: Final = UUID(int=0)
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICROSECOND: Final = dt.timedelta(microseconds=1)
 
 # Of every insert. Batches are gathered here, so the server need not, and answers once it has them.
 _INSERTING: Final = {
@@ -74,8 +69,7 @@ class ClickHouseStore(EventStore):
     ) -> None:
         super().__init__(engine, statement_timeout)
         self.piece = None  # a mutation is one, whatever it removes
-        self._accounts = accounts
-        self._accounts_gate = Gate("The accounts store")
+        self._meeting, self._meeting_gate = accounts, Gate("The accounts store")
         self._directory = directory
         self._types: dict[str, list[Any]] = {}
 
@@ -91,13 +85,13 @@ class ClickHouseStore(EventStore):
         try:
             yield
         except sa.exc.DBAPIError as error:
-            match getattr(error.orig, "code", None):
-                case code if code == TOO_SLOW:
-                    raise self._too_slow() from error
-                case code if code == TOO_LARGE:
-                    raise Unavailable(
-                        "The question takes more memory than ClickHouse has for it: ask for less, a shorter period for example"
-                    ) from error
+            code = getattr(error.orig, "code", None)
+            if code == TOO_SLOW:
+                raise self._too_slow() from error
+            if code == TOO_LARGE:
+                raise Unavailable(
+                    "The question takes more memory than ClickHouse has for it: ask for less, a shorter period for example"
+                ) from error
             raise
 
     @contextmanager
@@ -111,11 +105,11 @@ class ClickHouseStore(EventStore):
         """A turn to write; with PostgreSQL the transaction that holds it, whose notifications are heard after it."""
         with self._writing, ExitStack() as held:
             connection = None
-            if self._accounts is None:
+            if self._meeting is None:
                 held.enter_context(_locked(self._directory / "events.lock"))
             else:
-                with self._accounts_gate.passed():
-                    connection = held.enter_context(self._accounts.begin())
+                with self._meeting_gate.passed():
+                    connection = held.enter_context(self._meeting.begin())
                     # Nothing is heard of it while ClickHouse works; longer than this, the process hangs or is gone.
                     connection.exec_driver_sql(
                         f"SET LOCAL idle_in_transaction_session_timeout = {_LONGEST_WRITE_MS}"
@@ -126,24 +120,21 @@ class ClickHouseStore(EventStore):
     @contextmanager
     def standing_still(self) -> Iterator[int]:
         with self._turn(), self.connected() as connection:
-            last = self._last(connection)
+            last = last_write_of(connection)
             # Of a store without a write there is nothing to tell apart, and the first write is number 1.
             upto = last | (GENERATION - 1) if last else 0
             if upto != last:
                 # The next write is of another generation.
-                self._insert(connection, applied_batch, [[_NOBODY], [0], [upto]], f"generation-{upto}")
+                self._insert(connection, applied_batch, [[NOBODY], [0], [upto]], f"generation-{upto}")
             yield upto
 
     @contextmanager
     def _alone(self, lock: Lock) -> Iterator[bool]:
-        if self._accounts is None:
-            with _locked(self._directory / f"events-{lock.name.lower()}.lock", wait=False) as alone:
-                yield alone
-            return
-        with ExitStack() as held:
-            with self._accounts_gate.passed():
-                connection = held.enter_context(self._accounts.connect())
-                alone = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock.value))))
+        if self._meeting is None:
+            held = _locked(self._directory / f"events-{lock.name.lower()}.lock", wait=False)
+        else:
+            held = super()._alone(lock)
+        with held as alone:
             yield alone
 
     @contextmanager
@@ -164,14 +155,13 @@ class ClickHouseStore(EventStore):
             with self.connected() as connection:
                 if after is not None and (there := mark_of(connection, journal_id)) != after:
                     return there
-                number = self._last(connection) + 1
+                number = last_write_of(connection) + 1
                 token = f"{journal_id}-{batch}"
                 for table in DATA_TABLES:
                     if text := rows.get(table.name):
                         self._insert(connection, table, _columns(table, orjson.loads(text), number), token)
                 self._insert(connection, applied_batch, [[journal_id], [batch], [number]], token)
-            heard_of = telling and (turn is not None or self._heard)
-            told = stored(rows.get(event.name)) if heard_of else []
+            told = self._to_tell(rows) if telling else []
             if turn is not None:
                 notify(turn, told)
         if self._heard and told:
@@ -192,20 +182,6 @@ class ClickHouseStore(EventStore):
                 return False
         return True
 
-    def tell(self, website_id: UUID) -> None:
-        told = [Stored(website_id)]
-        if self._accounts is not None:
-            with self._accounts_gate.passed(), self._accounts.begin() as connection:
-                notify(connection, told)
-        elif self._heard:
-            self._heard(told)
-
-    def follow(self, heard: Callable[[Sequence[Stored]], None], lost: Callable[[], None]) -> None:
-        if self._accounts is None:
-            self._heard = heard
-        else:
-            self._listener = Listener(self._accounts, heard, lost)
-
     def delete(
         self, connection: sa.Connection, table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]
     ) -> int:
@@ -218,22 +194,14 @@ class ClickHouseStore(EventStore):
 
     def make_room(self, table: sa.Table, website_id: UUID) -> None:
         """Have ClickHouse write the parts anew without the rows that are marked as gone; nobody waits for it."""
-        cluster = getattr(self.engine.dialect, "cluster", "")
-        where = f"{table.name}_local ON CLUSTER `{cluster}`" if cluster else table.name
         with self.connected() as connection:
+            where = held_in(connection.dialect, table.name)
             connection.exec_driver_sql(f"ALTER TABLE {where} APPLY DELETED MASK")
 
     def close(self) -> None:
         super().close()
-        if self._accounts is not None:
-            self._accounts.dispose()
-
-    def _last(self, connection: sa.Connection) -> int:
-        return int(
-            connection.execute(
-                sa.select(sa.func.coalesce(sa.func.max(applied_batch.c.stored_in), 0))
-            ).scalar_one()
-        )
+        if self._meeting is not None:
+            self._meeting.dispose()
 
     def _insert(
         self,
@@ -295,7 +263,7 @@ def _instant(text: str) -> dt.datetime:
 # Ids go as the text that they are in the journal: to make 40,000 of them anew took as long as all the rest.
 _MAKERS: Final[Mapping[type, Callable[[Any], Any]]] = {
     UTC: _instant,
-    AnyUTC: lambda text: (_instant(text) - _EPOCH) // _MICROSECOND,
+    AnyUTC: lambda text: AnyUTC.microseconds(_instant(text)),
     sa.Numeric: lambda number: Decimal(str(number)),
 }
 

@@ -100,6 +100,11 @@ _PARTITION: Final = sa.text(
 )
 
 
+def last_write_of(connection: sa.Connection) -> int:
+    """Number of the last write that is stored, 0 if none."""
+    return int(connection.execute(sa.select(_LAST_WRITE)).scalar_one())
+
+
 class EventStore:
     """Events of all websites over one engine. Reads are fresh: they first wait for what was accepted before them.
 
@@ -127,6 +132,9 @@ class EventStore:
         # About a fifth of a second: DuckDB marks rows, PostgreSQL writes each.
         self.piece: int | None = 491_520 if self.embedded else 20_000
         self._gate = Gate("The event store")
+        # The PostgreSQL through which processes take turns and hear of one another; None where they do not.
+        self._meeting: Engine | None = None if self.embedded else engine
+        self._meeting_gate = self._gate
         self._heard: Callable[[Sequence[Stored]], None] | None = None
         self._listener: Listener | None = None
 
@@ -241,13 +249,13 @@ class EventStore:
                     if not self._checkpoint(_CHECKPOINT_WAIT):
                         raise Unavailable(_BUSY)
                     with self.connected() as connection:
-                        number = connection.execute(sa.select(_LAST_WRITE)).scalar_one()
+                        number = last_write_of(connection)
                     yield number
             finally:
                 self._whole.release()
             return
         with self.writing() as connection:
-            yield connection.execute(sa.select(_LAST_WRITE)).scalar_one()
+            yield last_write_of(connection)
 
     @contextmanager
     def tidying(self) -> Iterator[bool]:
@@ -263,12 +271,12 @@ class EventStore:
 
     @contextmanager
     def _alone(self, lock: Lock) -> Iterator[bool]:
-        if self.embedded:
+        if self._meeting is None:
             yield True
             return
         with ExitStack() as held:
-            with self._gate.passed():
-                connection = held.enter_context(self.engine.connect())
+            with self._meeting_gate.passed():
+                connection = held.enter_context(self._meeting.connect())
                 alone = bool(connection.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(lock.value))))
             # What is done in the block has errors of its own.
             yield alone
@@ -291,7 +299,7 @@ class EventStore:
         with self.writing() as connection:
             if after is not None and (there := mark_of(connection, journal_id)) != after:
                 return there
-            number = connection.execute(sa.select(_LAST_WRITE)).scalar_one() + 1
+            number = last_write_of(connection) + 1
             for table in DATA_TABLES:
                 if text := rows.get(table.name):
                     connection.execute(insert_json(table), {"rows": text, "stored_in": number})
@@ -302,13 +310,15 @@ class EventStore:
             if not connection.execute(applied_batch.update().where(mine).values(mark)).rowcount:
                 connection.execute(applied_batch.insert().values(journal_id=journal_id, **mark))
             # Once the store has taken the rows, and before they are there for good: a write that is done cannot fail.
-            heard_of = telling and (self._heard or not self.embedded)
-            told = stored(rows.get(event.name)) if heard_of else []
-            if not self.embedded:
-                notify(connection, told)
+            told = self._to_tell(rows) if telling else []
+            notify(connection, told)
         if self._heard and told:
             self._heard(told)
         return batch
+
+    def _to_tell(self, rows: Mapping[str, str]) -> list[Stored]:
+        """What is told of a write of these rows; nothing if there is nobody to hear it."""
+        return stored(rows.get(event.name)) if self._heard or self._meeting is not None else []
 
     def delete(
         self, connection: sa.Connection, table: sa.Table, conditions: Sequence[sa.ColumnElement[bool]]
@@ -341,8 +351,8 @@ class EventStore:
     def tell(self, website_id: UUID) -> None:
         """Have those who follow a website ask again: something else than new events has changed what they are told."""
         told = [Stored(website_id)]
-        if not self.embedded:
-            with self._gate.passed(), self.engine.begin() as connection:
+        if self._meeting is not None:
+            with self._meeting_gate.passed(), self._meeting.begin() as connection:
                 notify(connection, told)
         if self._heard:
             self._heard(told)
@@ -353,10 +363,10 @@ class EventStore:
         `lost` is called when something may not have been heard. There is one who follows. Raises Unavailable when the
         store does not answer.
         """
-        if self.embedded:
+        if self._meeting is None:
             self._heard = heard  # what this process does not store, nobody does
         else:
-            self._listener = Listener(self.engine, heard, lost)
+            self._listener = Listener(self._meeting, heard, lost)
 
     def unfollow(self) -> None:
         self._heard = None

@@ -58,6 +58,11 @@ class AnyUTC(UTC):
     def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
         return dialect.type_descriptor(sa.BigInteger() if dialect.name == CLICKHOUSE else sa.DateTime())
 
+    @staticmethod
+    def microseconds(at: dt.datetime) -> int:
+        """What ClickHouse holds of an aware time."""
+        return (at - _EPOCH) // _MICROSECOND
+
     def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
         if isinstance(value, int):
             return _EPOCH + value * _MICROSECOND

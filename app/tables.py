@@ -7,6 +7,7 @@ databases to index corruption after crashes. PostgreSQL gets the indexes declare
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -172,6 +173,9 @@ tidied = sa.Table(
     _stored_in(),
     sa.Column("at", UTC, nullable=False),
 )
+
+# The journal of marks that are no journal's: numbers of writes that were passed over (`app.clickhouse_store`).
+NOBODY: Final = UUID(int=0)
 
 # The tables that hold a website's data, in the order the journal carries them.
 DATA_TABLES: Final = (event, event_data, session_data, revenue)

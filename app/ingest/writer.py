@@ -194,11 +194,12 @@ class Writer:
 
     def _next(self, most: int) -> list[Batch]:
         """The batches that are to be applied together. Where some of them may be stored already, the same as before."""
-        if not self.events.in_one and (begun := self.journal.begun(self.applied)):
+        if self.events.in_one:
+            return self.journal.read(self.applied, most)
+        if begun := self.journal.begun(self.applied):
             return begun
         batches = self.journal.read(self.applied, most)
-        if not self.events.in_one:
-            self.journal.begin(batches[-1].number)
+        self.journal.begin(batches[-1].number)
         return batches
 
     def _apply(self, batches: list[Batch]) -> None:

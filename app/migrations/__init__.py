@@ -102,13 +102,14 @@ def make_database(engine: Engine) -> None:
     """Make the database on a ClickHouse server if it is not there: a server begins with an empty one called `default`."""
     if engine.dialect.name != CLICKHOUSE:
         return
-    name = str(engine.url.database or "default")
+    quote = engine.dialect.identifier_preparer.quote_identifier
+    name = quote(engine.url.database or "default")
     cluster = getattr(engine.dialect, "cluster", "")
-    on = f" ON CLUSTER `{cluster}`" if cluster else ""
+    on = f" ON CLUSTER {quote(cluster)}" if cluster else ""
     default = sa.create_engine(engine.url.set(database="default"))
     try:
         with default.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE IF NOT EXISTS `{name.replace('`', '')}`{on}")
+            connection.exec_driver_sql(f"CREATE DATABASE IF NOT EXISTS {name}{on}")
     finally:
         default.dispose()
 

@@ -6,14 +6,14 @@ import datetime as dt
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import orjson
 import sqlalchemy as sa
 
 from app.db import EventStore, without_limit
-from app.tables import DATA_TABLES, applied_batch
+from app.tables import DATA_TABLES, NOBODY, applied_batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,6 @@ class Stock:
         )
 
 
-_NOBODY: Final = UUID(int=0)
-
-
 def take_stock(store: EventStore) -> Stock:
     """Look through the store once."""
     with store.connected() as connection:
@@ -69,7 +66,7 @@ def marks(store: EventStore) -> dict[UUID, int]:
     with store.connected() as connection:
         found = connection.execute(latest).all()
     # A store may write down numbers of writes under no journal at all.
-    return {journal_id: int(batch) for journal_id, batch in found if journal_id != _NOBODY}
+    return {journal_id: int(batch) for journal_id, batch in found if journal_id != NOBODY}
 
 
 def _held(connection: sa.Connection, table: sa.Table) -> dict[UUID, Held]:
