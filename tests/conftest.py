@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -28,29 +27,32 @@ STORES = ("duckdb", "postgresql", "clickhouse")
 # Where all stores are tested, ClickHouse is asked what depends on the store most: the judges of every statistic, lists and
 # figures through either door, writing, dying; removing in tests/test_clickhouse.py. `--store clickhouse` runs everything
 # on it, which takes as long again as the other two.
-ON_ALL = (
-    *(
-        "test_db.py",
-        "test_main.py",
-        "test_metrics.py",
-        "test_privacy.py",
-    ),
-    *(
-        "test_watchdog.py",
-        "faults/test_kill.py",
-        "ingest/test_writer.py",
-    ),
-    *("graphql_schema/test_figures.py", "graphql_schema/test_sessions.py", "reports/test_oracle_a.py"),
-    *("reports/test_oracle_b.py", "rest_compat/test_events.py", "rest_compat/test_sessions.py"),
-    *(
-        "rest_compat/test_stats.py",
-        "stats/test_event_data.py",
-        "stats/test_events.py",
-        "stats/test_figures.py",
-    ),
-    *("stats/test_oracle.py", "stats/test_oracle_event_data.py", "stats/test_oracle_segments.py"),
-    *("stats/test_oracle_sessions.py", "stats/test_plan.py", "stats/test_regex.py", "stats/test_sessions.py"),
-)
+ON_ALL = {
+    "faults/test_kill.py",
+    "graphql_schema/test_figures.py",
+    "graphql_schema/test_sessions.py",
+    "ingest/test_writer.py",
+    "reports/test_oracle_a.py",
+    "reports/test_oracle_b.py",
+    "rest_compat/test_events.py",
+    "rest_compat/test_sessions.py",
+    "rest_compat/test_stats.py",
+    "stats/test_event_data.py",
+    "stats/test_events.py",
+    "stats/test_figures.py",
+    "stats/test_oracle.py",
+    "stats/test_oracle_event_data.py",
+    "stats/test_oracle_segments.py",
+    "stats/test_oracle_sessions.py",
+    "stats/test_plan.py",
+    "stats/test_regex.py",
+    "stats/test_sessions.py",
+    "test_db.py",
+    "test_main.py",
+    "test_metrics.py",
+    "test_privacy.py",
+    "test_watchdog.py",
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -114,17 +116,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
     server.cleanup()
 
 
-# Each insert is waited for until it is on the disk, a dozen files for each month that it has events of.
-_IN_MEMORY = Path("/dev/shm")
-_ENOUGH = 1 << 30
-
-
 @pytest.fixture(scope="session")
-def clickhouse() -> Iterator[Callable[[], str]]:
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
     """Makes up a fresh database of ClickHouse's engine in this test process, of which there can be one: its URL."""
-    in_memory = _IN_MEMORY.is_dir() and shutil.disk_usage(_IN_MEMORY).free > _ENOUGH
-    with tempfile.TemporaryDirectory(dir=_IN_MEMORY if in_memory else None, prefix="dashi-") as directory:
-        yield lambda: f"clickhousedb:///dashi_{uuid4().hex}?interface=chdb&path={directory}"
+    directory = tmp_path_factory.mktemp("clickhouse")
+    return lambda: f"clickhousedb:///dashi_{uuid4().hex}?interface=chdb&path={directory}"
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,7 @@ from app.errors import Unavailable
 from app.settings import Settings
 from app.stores import event_store
 from app.tables import DATA_TABLES, applied_batch, event, visit_part
+from tests.faults.load import until
 from tests.populate import VECTORS, A, B, happening, identification, populate, view
 from tests.process import environment
 from tests.server import free_port, running
@@ -178,10 +179,7 @@ def test_the_server_is_killed_and_comes_back(wire: Wire, make_settings: Callable
         )
         assert sent.status_code == 200
         wire.start()
-        deadline = time.monotonic() + 60
-        while server.client.get("/readyz").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: server.client.get("/readyz").status_code == 200, 60)
         assert server.get(f"/api/websites/{website}/stats", **EVER)["pageviews"]["value"] == 2
 
 
@@ -222,10 +220,7 @@ def test_a_group_that_was_begun_is_applied_again_as_it_was(
             assert sent.status_code == 200
             time.sleep(0.05)
         wire.cut()
-        deadline = time.monotonic() + 60
-        while server.client.get("/readyz").status_code != 200:
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(lambda: server.client.get("/readyz").status_code == 200, 60)
         paths = sorted(row["url_path"] for row in server.events(website))
     assert paths == sorted(f"/{number}" for number in range(20))
 
@@ -349,14 +344,8 @@ def test_removed_rows_are_gone_from_the_disk(one: ClickHouseStore) -> None:
         assert one.delete(connection, event, [event.c.website_id == UUID(int=1)]) == 1
     assert one.rows(sa.select(sa.func.count()).select_from(event)) == [(0,)]
     one.make_room(event, UUID(int=1))
-    deadline = time.monotonic() + 30
     left = (
         "SELECT sum(rows) FROM system.parts WHERE active AND database = currentDatabase() AND table = 'event'"
     )
-    while True:
-        with one.connected() as connection:
-            rows = connection.exec_driver_sql(left).scalar()
-        if not rows:
-            break
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    with one.connected() as connection:
+        until(lambda: not connection.exec_driver_sql(left).scalar())

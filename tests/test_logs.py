@@ -339,6 +339,19 @@ def test_what_nobody_caught_is_told_in_the_same_form(form: str) -> None:
     assert "'planted'" not in done.stderr.replace('int("planted")', "")
 
 
+def told_by(program: str) -> dict[str, Any]:
+    """The one line that a program of its own logs."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        env={"LOG_FORMAT": "json", "PATH": ""},
+    )
+    assert done.returncode == 0
+    line: dict[str, Any] = json.loads(done.stderr)
+    return line
+
+
 _FINALIZER = """
 import gc
 from app.logs import configure
@@ -355,14 +368,7 @@ gc.collect()
 
 
 def test_what_nobody_can_catch_is_told_with_what_it_happened_in() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _FINALIZER],
-        capture_output=True,
-        text=True,
-        env={"LOG_FORMAT": "json", "PATH": ""},
-    )
-    assert done.returncode == 0
-    told = json.loads(done.stderr)
+    told = told_by(_FINALIZER)
     assert told["message"] == "an error that nobody could handle, in Planted.__del__"
     assert told["trace"].splitlines()[-1] == "ValueError"
 
@@ -385,14 +391,7 @@ warnings.warn("of another kind")
 
 
 def test_what_is_cancelled_before_it_begins_is_no_error_and_other_warnings_have_the_form_too() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _NEVER_AWAITED],
-        capture_output=True,
-        text=True,
-        env={"LOG_FORMAT": "json", "PATH": ""},
-    )
-    assert done.returncode == 0
-    told = json.loads(done.stderr)
+    told = told_by(_NEVER_AWAITED)
     assert (told["level"], told["logger"]) == ("warning", "py.warnings")
     assert "UserWarning: of another kind" in told["message"]
 

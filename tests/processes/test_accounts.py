@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from app.doctor import stores
 from app.errors import Invalid
 from app.main import check_start, open_services
+from app.settings import Settings
 from tests.following import socket
 from tests.processes.conftest import Node, Two, within
 from tests.server import PASSWORD
@@ -180,26 +181,23 @@ def test_guessing_at_both_is_no_faster_than_at_one(two: Two) -> None:
     assert 10 <= wrong_ones() <= 13
 
 
+def refused_to_start(settings: Settings, field: str, why: str) -> None:
+    for start in (check_start, open_services):
+        with pytest.raises(Invalid, match=why) as refused:
+            start(settings)
+        assert refused.value.field == field
+
+
 def test_a_server_with_another_secret_is_refused(two: Two, tmp_path: Path) -> None:
     other = two.settings(tmp_path, app_secret=SecretStr("another one"))
-    for start in (check_start, open_services):
-        with pytest.raises(
-            Invalid, match="is running with another APP_SECRET: give all of them the same"
-        ) as refused:
-            start(other)
-        assert refused.value.field == "APP_SECRET"
+    refused_to_start(other, "APP_SECRET", "is running with another APP_SECRET: give all of them the same")
     assert check_start(two.settings(tmp_path)) is None
 
 
 def test_a_server_with_events_of_its_own_is_refused(two: Two, tmp_path: Path) -> None:
     """It would count its own alone, and remove from them what is reset elsewhere."""
     alone = two.settings(tmp_path, events_url=f"duckdb:///{tmp_path}/events.duckdb")
-    for start in (check_start, open_services):
-        with pytest.raises(
-            Invalid, match="is running with other events: DuckDB belongs to one process"
-        ) as refused:
-            start(alone)
-        assert refused.value.field == "EVENTS_URL"
+    refused_to_start(alone, "EVENTS_URL", "is running with other events: DuckDB belongs to one process")
 
 
 def test_the_doctor_says_how_many_there_are_and_whose_secret_is_another(two: Two, tmp_path: Path) -> None:
