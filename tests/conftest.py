@@ -120,7 +120,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
     """Makes up a fresh database of ClickHouse's engine in this test process, of which there can be one: its URL."""
     directory = tmp_path_factory.mktemp("clickhouse")
-    return lambda: f"clickhousedb:///dashi_{uuid4().hex}?interface=chdb&path={directory}"
+    return lambda: engine_within(directory, f"dashi_{uuid4().hex}")
 
 
 @pytest.fixture(scope="session")

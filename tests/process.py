@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import sqlalchemy as sa
 
 from tests.server import PASSWORD, SECRET, free_port
 
@@ -50,9 +51,11 @@ class Process:
         return token
 
 
-def engine_within(data_dir: Path) -> str:
+def engine_within(data_dir: Path, database: str = "dashi") -> str:
     """The EVENTS_URL of ClickHouse's engine in a server's own process, its files among the server's."""
-    return f"clickhousedb:///dashi?interface=chdb&path={data_dir / 'clickhouse'}"
+    path = f"file:{data_dir / 'clickhouse'}?config-file={Path(__file__).with_name('clickhouse.xml')}"
+    url = sa.URL.create("clickhousedb", database=database, query={"interface": "chdb", "path": path})
+    return url.render_as_string()
 
 
 def environment(data_dir: Path, url: str = "", **more: str) -> dict[str, str]:

@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.tables import DATA_TABLES, event
 from tests.faults.disk import small_disk
 from tests.moving.conftest import CROWDED, JOURNAL, PAIRS, ROWS, contents, quietly
+from tests.process import engine_within
 from tests.stores import event_store
 
 # Moves events from one URL to the next, and on; after so many chunks it dies within a few hundredths of a second.
@@ -101,7 +102,7 @@ def test_a_move_that_is_killed_again_and_again_goes_on(
     url = settings.event_store_url
     if target == "clickhouse":
         # Another process cannot share the engine of this one.
-        url = f"clickhousedb:///moved?interface=chdb&path={tmp_path}/clickhouse"
+        url = engine_within(tmp_path)
     for dying_after in deaths:
         died = move_in_a_process(source, url, data_dir=tmp_path, dying_after=dying_after)
         assert died.returncode == -signal.SIGKILL, died.stdout + died.stderr
