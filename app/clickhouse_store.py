@@ -15,7 +15,7 @@ import datetime as dt
 import fcntl
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from decimal import Decimal
 from operator import itemgetter
 from pathlib import Path
@@ -95,9 +95,18 @@ class ClickHouseStore(EventStore):
             raise
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """Take this process's turn among all. Each statement is there at once: there is nothing to roll back."""
-        with self._turn(), self._gate.passed(), self.engine.connect() as connection:
+    def writing(self, *, of_before: bool = False) -> Iterator[sa.Connection]:
+        """Each statement is there at once: there is nothing to roll back.
+
+        Without a turn where it needs none: ClickHouse waits for whatever it removes, and with a replica away for as long as
+        its client does, in which others can store what they have. Otherwise an event could go while its part of a visit,
+        which ClickHouse inserts a moment later, stays.
+        """
+        with (
+            nullcontext() if of_before else self._turn(),
+            self._gate.passed(),
+            self.engine.connect() as connection,
+        ):
             yield connection.execution_options(settings=_WITHOUT_LIMIT)
 
     @contextmanager

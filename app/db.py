@@ -226,8 +226,11 @@ class EventStore:
         return int(number)
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """One transaction that writes, in this process's turn and among all processes. Whoever waits for it waits."""
+    def writing(self, *, of_before: bool = False) -> Iterator[sa.Connection]:
+        """One transaction that writes, in this process's turn and among all processes. Whoever waits for it waits.
+
+        `of_before` tells that only rows of earlier writes are touched, by their number: a store may let others write then.
+        """
         with self._writing, self._gate.passed(), self.engine.begin() as connection:
             without_limit(connection)
             take_turn(connection)

@@ -80,7 +80,7 @@ def remove_few(store: EventStore, target: Target) -> int | None:
     """Remove them in one transaction if they are few: how many they were. None if they are many, then nothing is done."""
     if count(store, target, _AT_ONCE + 1) > _AT_ONCE:
         return None
-    with store.writing() as connection:
+    with store.writing(of_before=target.upto is not None) as connection:
         removed = sum(store.delete(connection, table, target.of(table)) for table in WEBSITE_TABLES)
     if removed:
         store.checkpoint()
@@ -97,7 +97,7 @@ def remove(store: EventStore, target: Target, piece: int | None = None) -> Itera
     for table in WEBSITE_TABLES:
         for conditions in _pieces(store, table, target, piece or store.piece):
             began = time.monotonic()
-            with store.writing() as connection:
+            with store.writing(of_before=target.upto is not None) as connection:
                 rows = store.delete(connection, table, conditions)
             removed += rows
             yield rows

@@ -113,7 +113,7 @@ def open_runtime(settings: Settings) -> tuple[Runtime, str | None]:
     accounts = open_accounts(settings)
     events = event_store(settings)
     with _told("The event store"):
-        migrations.upgrade(events.engine, "events")
+        migrations.upgrade(events.engine, "events", beside=accounts.kw["bind"])
     events.checkpoint()
     runtime = Runtime(settings, Keys(load_app_secret(settings)), accounts, events)
     return runtime, runtime.call(SYSTEM, auth.ensure_admin)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import sqlalchemy as sa
 from app import migrations
 from app.clickhouse_store import GENERATION, ClickHouseStore
 from app.db import EventStore
+from app.engines import accounts_engine, events_engine
 from app.errors import Unavailable
 from app.settings import Settings
 from app.stores import event_store
@@ -331,6 +333,40 @@ def dashi(env: dict[str, str], *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_others_write_while_rows_of_before_are_removed(one: ClickHouseStore) -> None:
+    """A deletion waits for its replicas; what is stored meanwhile is none of it."""
+    rows = f"[{orjson.dumps(row('2026-11-01T10:00:00.000')).decode()}]"
+    one.apply(uuid4(), 1, {"event": rows})
+    with one.standing_still() as upto:
+        pass
+    with ThreadPoolExecutor(1) as other, one.writing(of_before=True) as connection:
+        assert other.submit(one.apply, uuid4(), 1, {"event": rows}).result(30) == 1
+        assert one.delete(connection, event, [event.c.stored_in <= upto]) == 1
+    [(left,)] = one.rows(sa.select(event.c.stored_in))
+    assert left == upto + 1
+
+
+def test_processes_take_turns_to_migrate_through_the_accounts_database(
+    clickhouse: Callable[[], str], postgres: Callable[[], str], make_settings: Callable[..., Settings]
+) -> None:
+    events, accounts = (
+        events_engine(make_settings("duckdb", events_url=clickhouse())),
+        accounts_engine(make_settings("duckdb", database_url=postgres())),
+    )
+    waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    with ThreadPoolExecutor(2) as pool, accounts.connect() as looking:
+        with migrations._turn(events, accounts):
+            both = [pool.submit(migrations.upgrade, events, "events", beside=accounts) for _ in range(2)]
+            until(lambda: looking.scalar(waiting) == 2)
+        for one in both:
+            one.result(60)
+    with events.connect() as connection:
+        found = connection.exec_driver_sql("SELECT version_num FROM alembic_version_events").fetchall()
+    assert found == [(migrations.newest("events"),)]
+    for engine in (events, accounts):
+        engine.dispose()
 
 
 def test_removed_rows_are_gone_from_the_disk(one: ClickHouseStore) -> None:

@@ -34,13 +34,14 @@ _SQLITE_PATIENCE = 600_000
 _EVERY = 10.0
 
 
-def upgrade(engine: Engine, chain: Chain, to: str | None = None) -> None:
+def upgrade(engine: Engine, chain: Chain, to: str | None = None, *, beside: Engine | None = None) -> None:
     """Run the migrations that are missing, or those up to one. Both chains may share one database.
 
-    Raises Invalid for a database of a later version.
+    `beside` is another database of the same processes: where this one has no locks they take turns there. Raises Invalid
+    for a database of a later version.
     """
-    make_database(engine)
-    with _turn(engine):
+    with _turn(engine, beside):
+        make_database(engine)
         with engine.connect() as connection:
             found = version(connection, chain)
         missing = _missing(chain, found, to)
@@ -115,12 +116,13 @@ def make_database(engine: Engine) -> None:
 
 
 @contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
-    """Wait until no other process migrates this database; none begins to within the block."""
-    if engine.dialect.name != "postgresql":
+def _turn(*engines: Engine | None) -> Iterator[None]:
+    """Wait until no other process migrates these databases; none begins to within the block."""
+    meeting = next((one for one in engines if one is not None and one.dialect.name == "postgresql"), None)
+    if meeting is None:
         yield  # DuckDB's file belongs to one process, and a transaction on SQLite waits for others
         return
-    with engine.begin() as connection:
+    with meeting.begin() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
