@@ -59,6 +59,7 @@ class DuckDBStore(EventStore):
 
     @contextmanager
     def standing_still(self) -> Iterator[int]:
+        """A checkpoint comes first: with the log lost, the journal's batches are written again, and numbered above it."""
         if not self._whole.acquire(timeout=_CHECKPOINT_WAIT):
             raise Unavailable(_COPYING)
         try:
