@@ -24,7 +24,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from app import control, migrations
-from app.db import EventStore
+from app.duckdb_store import DuckDBStore
 from app.engines import accounts_file, duckdb_file, events_engine, events_file
 from app.errors import Conflict, Invalid, Unavailable
 from app.files import size
@@ -137,7 +137,7 @@ class _Copying:
 
     def _copy_unheld(self, to: Path, waiting: Callable[[], None]) -> None:
         """Raises Unavailable if another process holds the file."""
-        events = EventStore(events_engine(self._settings))
+        events = DuckDBStore(events_engine(self._settings), self._settings.statement_timeout)
         given_up = threading.Event()
         with ThreadPoolExecutor(1) as worker:
             copied = worker.submit(events.copy_to, to, lambda: not given_up.is_set())

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from app.db import EventStore
+from app.duckdb_store import DuckDBStore
 from app.errors import AppError, Invalid, Unavailable
 
 log = logging.getLogger("dashi.control")
@@ -34,7 +34,7 @@ _PATIENCE: Final = 5.0
 class Control:
     """The server's side: one thread that does what it is asked, one thing at a time."""
 
-    def __init__(self, directory: Path, events: EventStore) -> None:
+    def __init__(self, directory: Path, events: DuckDBStore) -> None:
         self._file = directory / _NAME
         self._events = events
         self._stopping = threading.Event()

@@ -122,10 +122,9 @@ def remove_sessions(store: EventStore, website_id: UUID, session_ids: Collection
 
 
 def make_room(store: EventStore, website_id: UUID) -> None:
-    """Let the store use the space again that a website's removed rows took; DuckDB does so by itself, at a checkpoint."""
-    if not store.embedded:
-        for table in WEBSITE_TABLES:
-            store.make_room(table, website_id)
+    """Let the store use the space again that a website's removed rows took."""
+    for table in WEBSITE_TABLES:
+        store.make_room(table, website_id)
 
 
 def _at(table: sa.Table) -> sa.Column[Any]:

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app import auth, gauges, logs, migrations, peers, removals, scrape
 from app.context import SYSTEM, Ctx, Runtime
 from app.control import Control
+from app.duckdb_store import DuckDBStore
 from app.engines import accounts_engine, accounts_file, accounts_sessions, events_file
 from app.errors import AppError, Invalid, Unavailable
 from app.headers import Headers, protecting
@@ -153,7 +154,8 @@ def open_services(settings: Settings) -> Services:
     metrics.gauge("dashi_subscriptions", "Subscriptions at this moment.", lambda: live.count)
     collector = Collector(runtime, journal, left_over, metrics)
     # What is in PostgreSQL is copied with PostgreSQL's own means.
-    control = Control(settings.data_dir.resolve(), runtime.events) if runtime.events.embedded else None
+    events = runtime.events
+    control = Control(settings.data_dir.resolve(), events) if isinstance(events, DuckDBStore) else None
     tidy = Tidy(runtime.events)
     gauges.watch_files(metrics, settings, collector)
     gauges.watch_tidying(metrics, tidy)

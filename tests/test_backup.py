@@ -11,17 +11,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
-import sqlalchemy as sa
 
 from app import control
 from app.backup import backup
-from app.db import EventStore
-from app.engines import duckdb_file, events_engine
 from app.errors import Conflict, Invalid, Unavailable
 from app.main import open_runtime
 from app.restore import restore
@@ -30,7 +26,6 @@ from tests.faults.load import Site
 from tests.populate import CHROME
 from tests.process import Process, environment, serving
 from tests.server import free_port
-from tests.stores import event_store
 from tests.test_cli import dashi
 
 
@@ -287,58 +282,6 @@ def test_a_backup_to_where_nothing_can_be_made_says_so(tmp_path: Path) -> None:
     assert told.returncode == 1
     assert "The backup could not be written: " in told.stdout
     assert "Traceback" not in told.stdout + told.stderr
-
-
-def test_a_copy_that_is_no_longer_wanted_or_cannot_be_written_leaves_nothing(
-    make_settings: Callable[..., Settings], tmp_path: Path
-) -> None:
-    settings = make_settings("duckdb")
-    with event_store(settings) as store:
-        store.engine.connect().exec_driver_sql(
-            "INSERT INTO applied_batch SELECT uuid(), range, 0 FROM range(5000000)"
-        ).connection.commit()
-        for file, wanted in ((tmp_path / "copy", lambda: False), (tmp_path / "no" / "copy", lambda: True)):
-            with pytest.raises(Unavailable, match="could not be copied"):
-                store.copy_to(file, wanted)
-        assert list(tmp_path.iterdir()) == []
-        # The store is as it was, and can be copied.
-        store.checkpoint()
-        store.copy_to(tmp_path / "copy")
-    copied = settings.model_copy(update={"events_url": f"duckdb:///{tmp_path / 'copy'}"})
-    opened = EventStore(events_engine(copied))
-    with opened.engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT count(*) FROM applied_batch").scalar() == 5_000_000
-    opened.close()
-
-
-def test_while_the_store_is_copied_others_write_and_its_log_stays(
-    make_settings: Callable[..., Settings], tmp_path: Path
-) -> None:
-    settings = make_settings("duckdb")
-    checkpoints: list[bool] = []
-    with event_store(settings) as store:
-        with store.engine.begin() as connection:
-            connection.exec_driver_sql("INSERT INTO applied_batch SELECT uuid(), 0, 0 FROM range(1000000)")
-
-        def meanwhile() -> bool:
-            checkpoints.append(store.checkpoint(wait=False))
-            store.apply(uuid4(), 1, {})
-            return True
-
-        store.copy_to(tmp_path / "copy", meanwhile)
-        assert set(checkpoints) == {False}
-        assert store.checkpoint(wait=False)
-        count = sa.text(
-            "SELECT count(*) FILTER (WHERE batch = 0), count(*) FILTER (WHERE batch = 1) FROM applied_batch"
-        )
-        with store.engine.connect() as connection:
-            assert tuple(connection.execute(count).one()) == (1_000_000, len(checkpoints))
-    engine = duckdb_file(tmp_path / "copy")
-    with engine.connect() as connection:
-        before, after = connection.execute(count).one()
-    engine.dispose()
-    assert before == 1_000_000
-    assert after <= len(checkpoints)
 
 
 def test_the_socket_is_its_users_alone_and_refuses_what_it_does_not_know(tmp_path: Path) -> None:

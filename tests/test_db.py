@@ -4,26 +4,17 @@ import datetime as dt
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
 
-from app import engines, migrations
+from app import engines, migrations, stores
 from app.db import EventStore
-from app.errors import Unavailable
 from app.settings import Settings
-from app.tables import applied_batch, event, metadata, tidied, visit_part
+from app.tables import event, metadata, tidied, visit_part
 from tests.stores import event_store
-
-
-def test_an_event_store_that_does_not_answer_is_unavailable() -> None:
-    url = "postgresql+psycopg://nobody@127.0.0.1:9/nothing"
-    store = EventStore(engines.events_engine(Settings(events_url=url)))
-    with pytest.raises(Unavailable):
-        store.rows(sa.select(1))
 
 
 def test_migrations_can_run_again_and_give_the_declared_tables(store: str, make_settings) -> None:
@@ -49,7 +40,7 @@ def test_what_is_stored_up_to_a_write_never_changes(
     with event_store(made) as events:
         writers = [events] * 4
         if store == "postgresql":
-            writers = [EventStore(engines.events_engine(made)) for _ in range(4)]
+            writers = [stores.event_store(made) for _ in range(4)]
 
         def write(own: EventStore) -> None:
             journal = uuid4()
@@ -92,7 +83,8 @@ def test_a_store_from_before_the_numbers_of_writes(
     """It gets the column, and what it has counts as there from the beginning."""
     if store == "clickhouse":
         pytest.skip("no store on ClickHouse was ever without them")
-    engine = engines.events_engine(make_settings(store))
+    settings = make_settings(store)
+    engine = engines.events_engine(settings)
     migrations.upgrade(engine, "events")
     with engine.begin() as connection:
         later = {"visit_part", "tidied"}
@@ -105,8 +97,9 @@ def test_a_store_from_before_the_numbers_of_writes(
         names = ", ".join(row)
         values = ", ".join(f"'{value}'" for value in row.values())
         connection.exec_driver_sql(f"INSERT INTO event ({names}) VALUES ({values})")
-    migrations.upgrade(engine, "events")
-    events = EventStore(engine)
+    engine.dispose()
+    events = stores.event_store(settings)
+    migrations.upgrade(events.engine, "events")
     assert events.last_write() == 0
     events.apply(uuid4(), 1, {"event": json.dumps([one_event(uuid4())])})
     assert events.last_write() == 1
@@ -119,24 +112,8 @@ def test_a_store_from_before_the_numbers_of_writes(
         (1, 1, 0, at),
     ]
     for table in metadata.sorted_tables:
-        [found] = [one for one in sa.inspect(engine).get_columns(table.name) if one["name"] == "stored_in"]
+        [found] = [
+            one for one in sa.inspect(events.engine).get_columns(table.name) if one["name"] == "stored_in"
+        ]
         assert not found["nullable"]
     events.close()
-
-
-def test_a_log_is_written_back_once_the_last_write_is_cleared_away(
-    make_settings: Callable[..., Settings],
-) -> None:
-    with event_store(make_settings("duckdb")) as events:
-        events.apply(uuid4(), 1, {"event": json.dumps([one_event(uuid4())])})
-        with events.engine.connect() as other, ThreadPoolExecutor(1) as pool:
-            # As the writer marks what it has applied: of what DuckDB waits for, this is what happens all the time.
-            other.execute(applied_batch.update().values(batch=2))
-            waiting = pool.submit(events.checkpoint)
-            with pytest.raises(TimeoutError):
-                waiting.result(0.3)
-            other.commit()
-            assert waiting.result(10) is True
-        # In a log that is written back there is nothing.
-        log = Path(f"{events.engine.url.database}.wal")
-        assert not log.exists() or log.stat().st_size == 0

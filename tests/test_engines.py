@@ -9,10 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from app import engines
-from app.db import EventStore
 from app.errors import Invalid, Unavailable
 from app.main import open_runtime
 from app.settings import Settings
+from app.stores import event_store
 
 
 def test_limits_come_from_the_cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,7 @@ def told_of_questions(settings: Settings, own: dict[str, str], *names: str) -> d
             database = connection.scalar(sa.text("SELECT current_database()"))
             connection.exec_driver_sql(f"ALTER DATABASE \"{database}\" SET {name} = '{value}'")
     operators.dispose()
-    store = EventStore(engines.events_engine(settings))
+    store = event_store(settings)
     [row] = store.rows(sa.select(*(sa.func.current_setting(name).label(name) for name in names)))
     store.close()
     return dict(row._mapping)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
+from app import stores
 from app.db import EventStore
 from app.errors import Unavailable
 from app.settings import Settings
@@ -105,9 +106,7 @@ def test_a_question_beside_it_goes_on(store: str, hasty: EventStore) -> None:
 
 
 def test_a_store_that_is_gone_is_told_from_one_that_is_slow() -> None:
-    from app.engines import events_engine
-
     url = "postgresql+psycopg://nobody@127.0.0.1:9/nothing"
-    store = EventStore(events_engine(Settings(events_url=url)))
+    store = stores.event_store(Settings(events_url=url))
     with pytest.raises(Unavailable, match="The event store does not answer"):
         store.rows(sa.select(1))

@@ -15,9 +15,8 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from app import auth, db, erasure, migrations, removals
+from app import auth, erasure, migrations, postgresql_store, removals
 from app.context import SYSTEM, Runtime
-from app.db import EventStore
 from app.engines import accounts_engine, accounts_sessions, events_engine
 from app.erasure import Target
 from app.errors import Unavailable
@@ -25,6 +24,7 @@ from app.main import open_runtime
 from app.models import User
 from app.security import Keys
 from app.settings import Settings
+from app.stores import event_store
 from tests.process import environment, serving
 from tests.processes.conftest import Node, Two, within
 from tests.server import SECRET
@@ -159,9 +159,9 @@ def test_a_process_that_stops_in_its_turn_keeps_others_waiting_no_longer(
     make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its machine hangs or is cut off: what it was writing is not there, and it is told so."""
-    monkeypatch.setattr(db, "_LONGEST_SILENCE_MS", 300)
+    monkeypatch.setattr(postgresql_store, "_LONGEST_SILENCE_MS", 300)
     settings = make_settings("postgresql")
-    one, other = (EventStore(events_engine(settings)) for _ in range(2))
+    one, other = (event_store(settings) for _ in range(2))
     migrations.upgrade(one.engine, "events")
     inside, took_its_turn = threading.Event(), threading.Event()
 
@@ -219,8 +219,7 @@ def test_of_two_that_begin_together_one_makes_the_schema_and_the_admin(
     engine = accounts_engine(settings)
     migrations.upgrade(engine, "accounts")
     one, other = (
-        Runtime(settings, Keys(SECRET), accounts_sessions(engine), EventStore(events_engine(settings)))
-        for _ in range(2)
+        Runtime(settings, Keys(SECRET), accounts_sessions(engine), event_store(settings)) for _ in range(2)
     )
     with ThreadPoolExecutor(1) as pool:
         with one.operation(SYSTEM) as ctx:
