@@ -61,6 +61,7 @@ class ClickHouseStore(EventStore):
     """As `EventStore`. `accounts` is PostgreSQL's engine, None where accounts are in a file in `directory`."""
 
     in_one = False
+    piece = None  # a mutation is one, whatever it removes
     # A breakdown of a year of 650,000 parts of visits: 56 ms, in two steps 290.
     counts_directly = True
 
@@ -68,7 +69,6 @@ class ClickHouseStore(EventStore):
         self, engine: Engine, statement_timeout: float, accounts: Engine | None, directory: Path
     ) -> None:
         super().__init__(engine, statement_timeout)
-        self.piece = None  # a mutation is one, whatever it removes
         self._meeting, self._meeting_gate = accounts, Gate("The accounts store")
         self._directory = directory
         self._types: dict[str, list[Any]] = {}
