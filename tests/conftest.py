@@ -24,70 +24,36 @@ from tests.server import PASSWORD, SECRET, Server, running
 STORES = ("duckdb", "postgresql", "clickhouse")
 
 
-# Where all stores are tested, ClickHouse is asked what depends on the store most: the judges of every statistic, lists and
-# figures through either door, writing, dying; removing in tests/test_clickhouse.py. `--store clickhouse` runs everything
-# on it, which takes as long again as the other two.
-ON_ALL = {
-    "faults/test_kill.py",
-    "graphql_schema/test_figures.py",
-    "graphql_schema/test_sessions.py",
-    "ingest/test_writer.py",
-    "reports/test_oracle_a.py",
-    "reports/test_oracle_b.py",
-    "rest_compat/test_events.py",
-    "rest_compat/test_sessions.py",
-    "rest_compat/test_stats.py",
-    "stats/test_event_data.py",
-    "stats/test_events.py",
-    "stats/test_figures.py",
-    "stats/test_oracle.py",
-    "stats/test_oracle_event_data.py",
-    "stats/test_oracle_segments.py",
-    "stats/test_oracle_sessions.py",
-    "stats/test_plan.py",
-    "stats/test_regex.py",
-    "stats/test_sessions.py",
-    "test_db.py",
-    "test_main.py",
-    "test_metrics.py",
-    "test_privacy.py",
-    "test_watchdog.py",
-}
-
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--store",
         choices=(*STORES, "shards", "all"),
         default="all",
-        help="The stores to run the store-dependent tests on. "
-        "All: on ClickHouse only what depends on the store most. Shards: ClickHouse's tables on two shards, for tests "
-        "of what is asked.",
+        help="The stores to run the store-dependent tests on. Shards: ClickHouse's tables on two shards, for tests of what is "
+        "asked.",
     )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "store" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--store")
-        module = metafunc.definition.path.relative_to(Path(__file__).parent).as_posix()
-        stores = STORES if module in ON_ALL else STORES[:2]
-        metafunc.parametrize("store", stores if chosen == "all" else (chosen,), scope="session")
+        metafunc.parametrize("store", STORES if chosen == "all" else (chosen,), scope="session")
+
+
+# Where all stores are tested, one of so many of Hypothesis's examples: what a statement means is the same on each, and
+# ClickHouse's engine takes ten times as long to store one. `--store clickhouse` has them all.
+EXAMPLES = {"postgresql": 2, "clickhouse": 10}
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """On all stores, Hypothesis has a tenth of its examples on ClickHouse: its engine takes ten times as long to store one."""
     function = getattr(item, "obj", None)
     given = getattr(function, _SETTINGS, None)
     on = getattr(item, "callspec", None)
-    if (
-        not given
-        or on is None
-        or on.params.get("store") != "clickhouse"
-        or item.config.getoption("--store") != "all"
-    ):
+    share = EXAMPLES.get(str(on.params.get("store")), 1) if on else 1
+    if not given or share == 1 or item.config.getoption("--store") != "all":
         return (yield)
-    setattr(function, _SETTINGS, settings(given, max_examples=max(1, given.max_examples // 10)))
+    setattr(function, _SETTINGS, settings(given, max_examples=max(1, given.max_examples // share)))
     try:
         return (yield)
     finally:

@@ -14,9 +14,9 @@ import pytest
 from tests.faults.load import Site, told_plainly
 from tests.process import environment, serving, started
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "50"))
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "30"))
 # A round takes ClickHouse's engine, which begins with the process, twice as long.
-_SHARE = {"clickhouse": 5}
+_SHARE = {"clickhouse": 3}
 
 
 @pytest.mark.timeout(30 * ROUNDS)
