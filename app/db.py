@@ -243,7 +243,11 @@ class EventStore(ABC):
             notify(connection, told)
         if self._heard and told:
             self._heard(told)
+        self._written(number)
         return batch
+
+    def _written(self, number: int) -> None:  # noqa: B027 - not every store has something to do
+        """Called once the write of this number is there for good."""
 
     def _to_tell(self, rows: Mapping[str, str]) -> list[Stored]:
         """What is told of a write of these rows; nothing if there is nobody to hear it."""
