@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 import uvicorn
@@ -20,9 +20,9 @@ from app.cli_keys import key_cli, user_named
 from app.cli_move import move_events
 from app.cli_visitors import visitor_cli
 from app.errors import AppError
-from app.main import check_start, create_app, open_accounts, open_runtime
 from app.protocol import options
 from app.security import hash_password, random_password
+from app.services import check_start, open_accounts, open_runtime
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -199,15 +199,23 @@ def _served_settings(host: str | None, port: int | None) -> Settings:
 
 
 def _serve(settings: Settings, password: str | None) -> None:
+    several = settings.workers > 1
     _welcome(settings, password)
     uvicorn.run(
-        "app.main:create_app" if settings.workers > 1 else create_app(settings),
-        factory=settings.workers > 1,
+        "app.main:create_app" if several else _application(settings),
+        factory=several,
         workers=settings.workers,
         host=settings.host,
         port=settings.port,
         **options(settings),
     )
+
+
+def _application(settings: Settings) -> Any:
+    # To import both doors takes as long as all else that a command does, and no other has to.
+    from app.main import create_app
+
+    return create_app(settings)
 
 
 def _day_bar() -> Progress:

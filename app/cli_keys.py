@@ -18,9 +18,9 @@ from app import api_keys
 from app.access import KeyScope
 from app.context import SYSTEM, Actor, Ctx, Kind
 from app.errors import NotFound
-from app.main import open_accounts_runtime
 from app.models import ApiKey, User
 from app.paging import Window
+from app.services import open_accounts_runtime
 from app.settings import Settings
 
 key_cli = typer.Typer(

@@ -21,9 +21,9 @@ from app.db import EventStore
 from app.engines import events_file
 from app.errors import Conflict, Invalid, Unavailable
 from app.held import unheld
-from app.main import open_accounts
 from app.models import Website
 from app.security import Keys, load_app_secret
+from app.services import open_accounts
 from app.settings import Settings
 from app.stores import event_store
 

@@ -18,7 +18,7 @@ from app import visitors
 from app.context import SYSTEM, Runtime
 from app.engines import events_file
 from app.errors import Invalid, Unavailable
-from app.main import close_services, open_services
+from app.services import close_services, open_services
 from app.settings import Settings
 from app.visitors import Visitor
 

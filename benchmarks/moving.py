@@ -10,7 +10,7 @@ from app import migrations
 from app import moving as moves
 from app.context import Runtime
 from app.db import EventStore
-from app.main import open_accounts_runtime
+from app.services import open_accounts_runtime
 from app.stores import event_store
 from benchmarks.figures import Figure
 from benchmarks.run import Run, sized

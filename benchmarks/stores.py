@@ -26,7 +26,7 @@ from app import websites
 from app.db import without_limit
 from app.engines import events_engine
 from app.folding import fold_all
-from app.main import open_runtime
+from app.services import open_runtime
 from app.settings import Settings
 from app.stores import event_store
 from app.tables import WEBSITE_TABLES

@@ -19,8 +19,8 @@ import pytest
 from app import control
 from app.backup import backup
 from app.errors import Conflict, Invalid, Unavailable
-from app.main import open_runtime
 from app.restore import restore
+from app.services import open_runtime
 from app.settings import Settings
 from tests.faults.load import Site
 from tests.populate import CHROME

@@ -22,9 +22,9 @@ from app.backup import versions
 from app.doctor import Finding, examine, machine
 from app.doctor.server import Running, lag, proxies, server
 from app.engines import events_engine
-from app.main import open_runtime
 from app.migrations import newest
 from app.security import random_password
+from app.services import open_runtime
 from app.settings import Settings
 from tests.populate import CHROME
 from tests.process import environment, serving

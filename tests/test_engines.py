@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app import engines
 from app.errors import Invalid, Unavailable
-from app.main import open_runtime
+from app.services import open_runtime
 from app.settings import Settings
 from app.stores import event_store
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.context import SYSTEM, Ctx
 from app.engines import events_engine
-from app.main import close_services, open_services
+from app.services import close_services, open_services
 from app.settings import Settings
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness on Linux alone")

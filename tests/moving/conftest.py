@@ -17,7 +17,7 @@ from app import moving
 from app.db import EventStore
 from app.demo import fill
 from app.folding import fold_parts
-from app.main import open_runtime
+from app.services import open_runtime
 from app.settings import Settings
 from app.tables import DATA_TABLES, visit_part
 from tests.conftest import STORES

@@ -13,7 +13,7 @@ from app import cli_move, moving
 from app.context import Runtime
 from app.db import EventStore
 from app.errors import Conflict
-from app.main import open_accounts_runtime
+from app.services import open_accounts_runtime
 from app.settings import Settings
 from app.tables import event, event_data, revenue, session_data, visit_part
 from tests.moving.conftest import CROWDED, ODD, contents, quietly

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from app.doctor import stores
 from app.errors import Invalid
-from app.main import check_start, open_services
+from app.services import check_start, open_services
 from app.settings import Settings
 from tests.following import socket
 from tests.processes.conftest import Node, Two, within

@@ -20,9 +20,9 @@ from app.context import SYSTEM, Runtime
 from app.engines import accounts_engine, accounts_sessions, events_engine
 from app.erasure import Target
 from app.errors import Unavailable
-from app.main import open_runtime
 from app.models import User
 from app.security import Keys
+from app.services import open_runtime
 from app.settings import Settings
 from app.stores import event_store
 from tests.process import environment, serving
