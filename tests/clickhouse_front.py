@@ -10,6 +10,7 @@ import json
 import sys
 import tempfile
 import zlib
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import chdb
 import lz4.frame
+
+from tests.process import engine_path
 
 # Parameters of the interface itself; all others are settings.
 _OWN = {
@@ -69,7 +72,7 @@ class Front(BaseHTTPRequestHandler):
             self._answer(rows[0], {"X-ClickHouse-Summary": summary, "X-ClickHouse-Timezone": "UTC"})
 
     def _run(self, text: str, data: bytes, given: dict[str, str]) -> tuple[bytes, int]:
-        connection = chdb.connect(str(self.directory))
+        connection = chdb.connect(engine_path(self.directory))
         try:
             if database := given.get("database"):
                 connection.query(f"USE `{database}`")
@@ -134,8 +137,9 @@ def _divided(body: bytes) -> tuple[bytes, bytes]:
 
 def main() -> None:
     Front.directory = Path(sys.argv[1])
-    chdb.connect(str(Front.directory))  # the engine stays as long as one connection does
-    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Front).serve_forever()
+    # The engine stays as long as a connection does; each request would begin it anew.
+    with closing(chdb.connect(engine_path(Front.directory))):
+        ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), Front).serve_forever()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,7 +19,7 @@ from pydantic import SecretStr
 from app.context import Ctx
 from app.settings import Settings
 from tests import populate as sending
-from tests.process import engine_within
+from tests.process import engine_path, engine_within
 from tests.server import PASSWORD, SECRET, Server, running
 
 STORES = ("duckdb", "postgresql", "clickhouse")
@@ -42,7 +43,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 # Where all stores are tested, one of so many of Hypothesis's examples: what a statement means is the same on each, and
 # ClickHouse's engine takes ten times as long to store one. `--store clickhouse` has them all.
-EXAMPLES = {"postgresql": 2, "clickhouse": 10}
+EXAMPLES = {"postgresql": 4, "clickhouse": 10, "shards": 4}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -51,7 +52,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     given = getattr(function, _SETTINGS, None)
     on = getattr(item, "callspec", None)
     share = EXAMPLES.get(str(on.params.get("store")), 1) if on else 1
-    if not given or share == 1 or item.config.getoption("--store") != "all":
+    if not given or share == 1 or item.config.getoption("--store") not in ("all", "shards"):
         return (yield)
     setattr(function, _SETTINGS, settings(given, max_examples=max(1, given.max_examples // share)))
     try:
@@ -83,10 +84,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], 
 
 
 @pytest.fixture(scope="session")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], str]:
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], str]]:
     """Makes up a fresh database of ClickHouse's engine in this test process, of which there can be one: its URL."""
-    directory = tmp_path_factory.mktemp("clickhouse")
-    return lambda: engine_within(directory, f"dashi_{uuid4().hex}")
+    import chdb  # half a gigabyte, for who needs it
+
+    data_dir = tmp_path_factory.mktemp("clickhouse")
+    # The engine stays as long as a connection does; each store would begin it anew.
+    with closing(chdb.connect(engine_path(data_dir / "clickhouse"))):
+        yield lambda: engine_within(data_dir, f"dashi_{uuid4().hex}")
 
 
 @pytest.fixture(scope="session")

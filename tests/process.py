@@ -51,11 +51,15 @@ class Process:
         return token
 
 
+def engine_path(directory: Path) -> str:
+    """Where ClickHouse's engine has its files within a process, and how it is configured (`clickhouse.xml`)."""
+    return f"file:{directory}?config-file={Path(__file__).with_name('clickhouse.xml')}"
+
+
 def engine_within(data_dir: Path, database: str = "dashi") -> str:
     """The EVENTS_URL of ClickHouse's engine in a server's own process, its files among the server's."""
-    path = f"file:{data_dir / 'clickhouse'}?config-file={Path(__file__).with_name('clickhouse.xml')}"
-    url = sa.URL.create("clickhousedb", database=database, query={"interface": "chdb", "path": path})
-    return url.render_as_string()
+    asked = {"interface": "chdb", "path": engine_path(data_dir / "clickhouse")}
+    return sa.URL.create("clickhousedb", database=database, query=asked).render_as_string()
 
 
 def environment(data_dir: Path, url: str = "", **more: str) -> dict[str, str]:

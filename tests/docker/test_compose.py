@@ -181,7 +181,7 @@ def test_clickhouse_reads_its_configuration(engine: dict[str, list[list[Any]]]) 
             "uncompressed_cache_size": "0",
             "index_uncompressed_cache_size": "0",
             "query_cache.max_size_in_bytes": "0",
-            "background_pool_size": "2",
+            "background_pool_size": "4",
             "background_fetches_pool_size": "2",
             "background_common_pool_size": "2",
             "background_schedule_pool_size": "16",

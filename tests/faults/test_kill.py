@@ -14,9 +14,9 @@ import pytest
 from tests.faults.load import Site, told_plainly
 from tests.process import environment, serving, started
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "30"))
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "20"))
 # A round takes ClickHouse's engine, which begins with the process, twice as long.
-_SHARE = {"clickhouse": 3}
+_SHARE = {"clickhouse": 2}
 
 
 @pytest.mark.timeout(30 * ROUNDS)
