@@ -43,7 +43,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 # Where all stores are tested, one of so many of Hypothesis's examples: what a statement means is the same on each, and
 # ClickHouse's engine takes ten times as long to store one. `--store clickhouse` has them all.
-EXAMPLES = {"postgresql": 4, "clickhouse": 10, "shards": 4}
+SHARES = {"postgresql": 4, "clickhouse": 10, "shards": 4}
+
+
+def _share(config: pytest.Config, store: object) -> int:
+    return SHARES.get(str(store), 1) if config.getoption("--store") in ("all", "shards") else 1
+
+
+@pytest.fixture(scope="session")
+def share(store: str, pytestconfig: pytest.Config) -> int:
+    """One of so many examples is for the store."""
+    return _share(pytestconfig, store)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -51,8 +61,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     function = getattr(item, "obj", None)
     given = getattr(function, _SETTINGS, None)
     on = getattr(item, "callspec", None)
-    share = EXAMPLES.get(str(on.params.get("store")), 1) if on else 1
-    if not given or share == 1 or item.config.getoption("--store") not in ("all", "shards"):
+    share = _share(item.config, on.params.get("store")) if on else 1
+    if not given or share == 1:
         return (yield)
     setattr(function, _SETTINGS, settings(given, max_examples=max(1, given.max_examples // share)))
     try:

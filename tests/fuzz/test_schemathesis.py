@@ -72,12 +72,19 @@ def ids(fuzzed: Server) -> dict[str, str]:
     }
 
 
-def _ask(server: Server, schema: Any, route: Route, mode: GenerationMode, known: dict[str, str]) -> None:
+def _ask(
+    server: Server, schema: Any, route: Route, mode: GenerationMode, known: dict[str, str], share: int
+) -> None:
     operation = schema[route.path][route.method]
     described = {int(status) for status in operation.definition.raw["responses"]}
 
     @given(case=operation.as_strategy(generation_mode=mode))
-    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=max(1, EXAMPLES // share),
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
     def asked(case: Any) -> None:
         for name in case.path_parameters or {}:
             if name in known:
@@ -100,12 +107,14 @@ def _ask(server: Server, schema: Any, route: Route, mode: GenerationMode, known:
 
 
 @pytest.mark.parametrize(("route", "mode"), _cases(TABLE))
-def test_made_up_requests(fuzzed: Server, schema: Any, route: Route, mode: GenerationMode) -> None:
-    _ask(fuzzed, schema, route, mode, {})
+def test_made_up_requests(
+    fuzzed: Server, schema: Any, share: int, route: Route, mode: GenerationMode
+) -> None:
+    _ask(fuzzed, schema, route, mode, {}, share)
 
 
 @pytest.mark.parametrize(("route", "mode"), _cases(_SAFE))
 def test_made_up_questions_about_what_is_there(
-    fuzzed: Server, schema: Any, ids: dict[str, str], route: Route, mode: GenerationMode
+    fuzzed: Server, schema: Any, ids: dict[str, str], share: int, route: Route, mode: GenerationMode
 ) -> None:
-    _ask(fuzzed, schema, route, mode, ids)
+    _ask(fuzzed, schema, route, mode, ids, share)
