@@ -42,7 +42,7 @@ fuzz: $(VENV)/.test ## Send 100,000 odd inputs to both doors (others: ARGS=5000,
 soak: $(VENV)/.test ## Run an hour of everyday load (SOAK_MINUTES=10; one store: ARGS=duckdb)
 	$(BIN)/python -m tests.soak $(ARGS)
 
-bench: $(VENV)/.test ## Run the benchmarks, about 15 minutes (benchmarks/README.md)
+bench: $(VENV)/.test ## Run the benchmarks, a quarter of an hour or so (benchmarks/README.md)
 	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-full: $(VENV)/.test ## The same with up to 50 million events, about an hour

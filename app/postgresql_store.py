@@ -52,7 +52,7 @@ class PostgreSQLStore(EventStore):
 
     @contextmanager
     def writing(self, *, of_before: bool = False) -> Iterator[sa.Connection]:
-        with super().writing(of_before=of_before) as connection:
+        with super().writing() as connection:
             without_limit(connection)
             take_turn(connection)
             # Others wait until this transaction has ended.
@@ -68,8 +68,9 @@ class PostgreSQLStore(EventStore):
         700 events took more than 30 s. Its own look comes up to a minute late, and is as good from then on.
         """
         if number <= _LOOKED_AT and number & (number - 1) == 0:
+            names = ", ".join(table.name for table in WEBSITE_TABLES)
             with self.connected() as connection, connection.begin():
-                names = ", ".join(table.name for table in WEBSITE_TABLES)
+                without_limit(connection)  # the write is done, and is not to fail by it
                 # Another process's look is as good.
                 connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {names}")
 

@@ -45,21 +45,22 @@ class World:
     def seen(self) -> dict[str, Any]:
         """Everything that a verb could change: all rows of the accounts store, and the number of events."""
         ids = [UUID(website) for website in self.websites.values()]
-        [counts] = self.server.runtime.events.rows(
-            sa.select(
-                *(
-                    sa.select(sa.func.count()).where(table.c.website_id.in_(ids)).scalar_subquery()
-                    for table in (event, session_data)
-                )
+        counted = sa.union_all(
+            *(
+                sa.select(sa.literal(table.name), table.c.website_id, sa.func.count())
+                .where(table.c.website_id.in_(ids))
+                .group_by(table.c.website_id)
+                for table in (event, session_data)
             )
         )
+        counts = self.server.runtime.events.rows(sa.select(counted.subquery()))
         rows: dict[str, Any] = {}
         with self.server.runtime.accounts() as session:
             for table in Base.metadata.sorted_tables:
                 # When a key was last used is not what a verb does.
                 columns = [column for column in table.c if column is not ApiKey.__table__.c.last_used_at]
                 rows[table.name] = sorted(map(repr, session.execute(sa.select(*columns)).all()))
-        return {"events": tuple(counts), **rows}
+        return {"events": sorted(map(repr, counts)), **rows}
 
 
 def cast(server: Server) -> dict[str, Person]:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
-import pytest
 import sqlalchemy as sa
 
 from app.settings import Settings
@@ -14,15 +13,15 @@ from tests.server import running
 DAY = {"startDate": "2026-11-10T00:00:00Z", "endDate": "2026-11-10T23:59:59Z"}
 
 
-@pytest.fixture
-def slow(make_settings: Callable[..., Settings]) -> Settings:
-    """Questions end after some seconds: what takes long is not answered."""
-    return make_settings("postgresql", statement_timeout=5)
+PARTS = (
+    "SELECT oid::regclass FROM pg_class WHERE relkind = 'r' AND "
+    f"relname ~ '^({'|'.join(table.name for table in WEBSITE_TABLES)})'"
+)
 
 
-def test_what_has_just_come_is_asked_for_at_once(slow: Settings) -> None:
-    """PostgreSQL looks at its tables after a minute by itself; here it never does."""
-    with running(slow) as server:
+def test_what_has_just_come_is_asked_for_at_once(make_settings: Callable[..., Settings]) -> None:
+    """PostgreSQL looks at its tables after a minute by itself; here it never does. What takes long is not answered."""
+    with running(make_settings("postgresql", statement_timeout=5)) as server:
         with server.runtime.events.engine.begin() as connection:
             for part in connection.scalars(sa.text(PARTS)).all():
                 connection.exec_driver_sql(f"ALTER TABLE {part} SET (autovacuum_enabled = off)")
@@ -42,9 +41,3 @@ def test_what_has_just_come_is_asked_for_at_once(slow: Settings) -> None:
         answer = server.client.post("/api/reports/attribution", json=asked, headers=server.admin)
         assert answer.status_code == 200, answer.text
         assert answer.json()["total"] == {"pageviews": 100, "visitors": 100, "visits": 100}
-
-
-PARTS = (
-    "SELECT oid::regclass FROM pg_class WHERE relkind = 'r' AND "
-    f"relname ~ '^({'|'.join(table.name for table in WEBSITE_TABLES)})'"
-)
